@@ -1,0 +1,106 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Differences between ROS 2 distributions, told by what is there and never by a name."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from elepose_core.errors import InputError
+
+__all__ = [
+    'GuardedLifecycleNode',
+    'incompatible_qos_callbacks',
+    'make_executor',
+    'on_parameter_changes',
+    'optional_message',
+]
+
+_RCLError: type[Exception] = rclpy_implementation.RCLError
+
+
+def make_executor(name: str) -> Executor:
+    """Return the executor of the parameter `executor`: auto, single or events."""
+    if name != 'events':
+        return SingleThreadedExecutor()
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        raise InputError(
+            'parameter executor is events but this rclpy has no EventsExecutor; '
+            'expected auto or single (events comes with Jazzy)'
+        ) from None
+    executor: Executor = EventsExecutor()
+    return executor
+
+
+def incompatible_qos_callbacks(callback: Callable[[str], None]) -> Any:
+    """Return subscription event callbacks that hand over the name of the policy that differs."""
+    try:
+        events = importlib.import_module('rclpy.event_handler')
+    except ImportError:  # before Jazzy; the old name warns where the new one exists
+        events = importlib.import_module('rclpy.qos_event')
+    from rclpy.qos import qos_policy_name_from_kind
+
+    return events.SubscriptionEventCallbacks(
+        incompatible_qos=lambda event: callback(
+            str(qos_policy_name_from_kind(event.last_policy_kind))
+        )
+    )
+
+
+def optional_message(package: str, name: str) -> Any | None:
+    """Return a message class of a package that may be absent, else None."""
+    try:
+        return getattr(importlib.import_module(f'{package}.msg'), name)
+    except ImportError:
+        return None
+
+
+def on_parameter_changes(
+    node: Node,
+    check: Callable[[list[Parameter]], SetParametersResult],
+    apply: Callable[[list[Parameter]], None],
+) -> None:
+    """Call `check` before parameters of the node change and `apply` when they have changed."""
+    if hasattr(node, 'add_post_set_parameters_callback'):
+        node.add_on_set_parameters_callback(check)
+        node.add_post_set_parameters_callback(apply)
+        return
+
+    # Humble has no second callback; nobody else checks our parameters, so ours has the last word.
+    def check_and_apply(parameters: list[Parameter]) -> SetParametersResult:
+        result = check(parameters)
+        if result.successful:
+            apply(parameters)
+        return result
+
+    node.add_on_set_parameters_callback(check_and_apply)
+
+
+class GuardedLifecycleNode(LifecycleNode):
+    """A lifecycle node that survives a request for a transition that is not possible now.
+
+    Until Jazzy rclpy lets the error of such a request end the executor; later it refuses. All
+    versions that were read change states through one private method, which is guarded here.
+    """
+
+    def _LifecycleNodeMixin__change_state(  # noqa: N802
+        self, transition_id: int
+    ) -> TransitionCallbackReturn:
+        try:
+            result = super()._LifecycleNodeMixin__change_state(transition_id)
+        except _RCLError:
+            _, label = self._state_machine.current_state
+            self.get_logger().error(
+                f'refused lifecycle transition {transition_id}: it does not start at state {label}'
+            )
+            return TransitionCallbackReturn.FAILURE
+        return result

@@ -1,0 +1,237 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to the core's types and back: pure functions, no node, no clock.
+
+A function that reads a message raises InputError with one sentence when the message is wrong.
+"""
+
+import math
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Vector3
+from numpy.typing import NDArray
+from std_msgs.msg import Header
+
+from elepose_core.errors import InputError
+from elepose_core.geometry.camera import Camera
+from elepose_core.images import rgb_from_compressed, rgb_from_raw
+from elepose_core.runtime.people import Elevation, People2D, Person2D, Skeleton3D, Skeletons3D
+from elepose_core.skeleton import H36M_17, LAYOUTS
+from elepose_ros import interfaces
+
+__all__ = [
+    'MAX_PEOPLE_PER_MESSAGE',
+    'camera_from_message',
+    'message_from_elevation',
+    'message_from_people',
+    'message_from_skeletons',
+    'people_from_message',
+    'rgb_from_message',
+    'stamp_ns_from_header',
+]
+
+# More is a broken publisher, and would hold the node up for seconds.
+MAX_PEOPLE_PER_MESSAGE = 300
+_RATIONAL_COEFFICIENTS = 8
+
+
+def stamp_ns_from_header(header: Header) -> int:
+    """Return the stamp of a header in integer nanoseconds."""
+    stamp: Time = header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def rgb_from_message(message: Any) -> NDArray[np.uint8]:
+    """Decode sensor_msgs Image or CompressedImage.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        InputError: The image is empty, cut off or of an encoding that is not known.
+    """
+    if hasattr(message, 'format'):
+        return rgb_from_compressed(message.data)
+    if message.width == 0 or message.height == 0:
+        raise InputError(f'image is {message.width}x{message.height} pixels; expected both > 0')
+    return rgb_from_raw(
+        message.data,
+        message.height,
+        message.width,
+        message.step,
+        message.encoding,
+        bool(message.is_bigendian),
+    )
+
+
+def camera_from_message(message: Any, rectified: bool) -> Camera:
+    """Read sensor_msgs CameraInfo.
+
+    Args:
+        message: The calibration of the camera at full resolution.
+        rectified: True when the image is already free of distortion: P counts, not K and D.
+
+    Returns:
+        The camera of the image that the message belongs to, after its binning and region.
+
+    Raises:
+        InputError: The camera is not calibrated or the calibration makes no sense.
+    """
+    matrix = np.array(message.p if rectified else message.k, dtype=np.float64).reshape(3, -1)
+    matrix = matrix[:, :3].copy()
+    if matrix[0, 0] == 0:
+        raise InputError(
+            f'{"P" if rectified else "K"}[0] of camera_info is 0; expected a focal length > 0 '
+            '(the camera is not calibrated)'
+        )
+    binning_x, binning_y = max(message.binning_x, 1), max(message.binning_y, 1)
+    region = message.roi
+    matrix[:2, 2] -= (region.x_offset, region.y_offset)
+    matrix[0] /= binning_x
+    matrix[1] /= binning_y
+    model, distortion = ('none', ()) if rectified else _distortion(message)
+    return Camera(
+        matrix=matrix,
+        width=int(region.width or message.width) // binning_x,
+        height=int(region.height or message.height) // binning_y,
+        distortion_model=model,
+        distortion=distortion,
+    )
+
+
+def people_from_message(message: Any) -> People2D:
+    """Read our own People2D message.
+
+    Raises:
+        InputError: The layout is unknown, an array has the wrong length or people are too many.
+    """
+    layout = LAYOUTS.get(message.layout)
+    if layout is None:
+        raise InputError(
+            f'layout of the keypoints is {message.layout!r}; expected one of {", ".join(LAYOUTS)}'
+        )
+    if len(message.people) > MAX_PEOPLE_PER_MESSAGE:
+        raise InputError(
+            f'people has {len(message.people)} entries; expected at most {MAX_PEOPLE_PER_MESSAGE}'
+        )
+    people = tuple(
+        _person_from_message(person, number, len(layout), layout.name)
+        for number, person in enumerate(message.people)
+    )
+    return People2D(stamp_ns_from_header(message.header), layout.name, people)
+
+
+def message_from_people(
+    people: People2D, header: Header, width: int, height: int
+) -> interfaces.People2D:
+    """Write our own People2D message.
+
+    Args:
+        people: Keypoints of one frame.
+        header: The header of the image, which is kept as it is.
+        width: Image width, px.
+        height: Image height, px.
+    """
+    message = interfaces.People2D(
+        header=header, layout=people.layout, image_width=width, image_height=height
+    )
+    message.people = [
+        interfaces.Person2D(
+            id=person.id,
+            x=_floats(person.keypoints_px[:, 0]),
+            y=_floats(person.keypoints_px[:, 1]),
+            score=_floats(person.scores),
+        )
+        for person in people.people
+    ]
+    return message
+
+
+def message_from_skeletons(skeletons: Skeletons3D, header: Header) -> interfaces.Skeletons3D:
+    """Write our own Skeletons3D message with the header of the input."""
+    return interfaces.Skeletons3D(
+        header=header,
+        layout=H36M_17.name,
+        skeletons=[_message_from_skeleton(skeleton) for skeleton in skeletons.skeletons],
+    )
+
+
+def message_from_elevation(
+    elevation: Elevation | None, header: Header
+) -> interfaces.CameraElevation:
+    """Write our own CameraElevation message with the header of the input.
+
+    Args:
+        elevation: What people have shown so far; None = nothing, which becomes NaN.
+        header: The header of the input.
+    """
+    kind = interfaces.CameraElevation
+    if elevation is None:
+        nan = math.nan
+        unknown = kind(header=header, elevation=nan, roll=nan, status=kind.COLLECTING)
+        unknown.elevation_variance = unknown.roll_variance = nan
+        unknown.up = Vector3(x=nan, y=nan, z=nan)
+        return unknown
+    up = [float(value) for value in elevation.up_cam]
+    return kind(
+        header=header,
+        elevation=float(elevation.elevation_rad),
+        roll=float(elevation.roll_rad),
+        elevation_variance=float(elevation.elevation_variance),
+        roll_variance=float(elevation.roll_variance),
+        up=Vector3(x=up[0], y=up[1], z=up[2]),
+        samples=int(elevation.samples),
+        status=kind.CONVERGED if elevation.converged else kind.COLLECTING,
+    )
+
+
+def _message_from_skeleton(skeleton: Skeleton3D) -> interfaces.Skeleton3D:
+    x, y, z = (float(value) for value in skeleton.root_cam_m)
+    return interfaces.Skeleton3D(
+        id=skeleton.id,
+        x=_floats(skeleton.joints_cam_m[:, 0]),
+        y=_floats(skeleton.joints_cam_m[:, 1]),
+        z=_floats(skeleton.joints_cam_m[:, 2]),
+        sigma=_floats(skeleton.sigma_m),
+        score=_floats(skeleton.scores),
+        root=Point(x=x, y=y, z=z),
+        root_covariance=np.ascontiguousarray(skeleton.root_covariance_m2, np.float64).reshape(9),
+        scale_source=int(skeleton.scale_source),
+        plausibility=float(skeleton.plausibility),
+    )
+
+
+def _person_from_message(person: Any, number: int, joints: int, layout: str) -> Person2D:
+    lengths = (len(person.x), len(person.y), len(person.score))
+    if lengths != (joints, joints, joints):
+        raise InputError(
+            f'x, y and score of people[{number}] have {lengths[0]}, {lengths[1]} and '
+            f'{lengths[2]} entries; expected {joints} each for layout {layout}'
+        )
+    keypoints_px = np.stack([_array(person.x), _array(person.y)], axis=-1)
+    return Person2D(str(person.id), keypoints_px, _array(person.score))
+
+
+def _distortion(message: Any) -> tuple[str, tuple[float, ...]]:
+    model = str(message.distortion_model)
+    coefficients = tuple(float(value) for value in message.d)
+    if not any(coefficients) and model in ('', 'plumb_bob', 'rational_polynomial'):
+        return 'none', ()
+    extra = coefficients[_RATIONAL_COEFFICIENTS:]
+    if model == 'rational_polynomial' and extra and not any(extra):
+        # Drivers fill the list up with the zeros of terms that the lens does not need.
+        coefficients = coefficients[:_RATIONAL_COEFFICIENTS]
+    return model, coefficients
+
+
+def _floats(values: NDArray[np.floating[Any]]) -> 'array[float]':
+    # rclpy takes an array('f') as it is; it would copy an ndarray or a list number by number.
+    return array('f', np.ascontiguousarray(values, np.float32).tobytes())
+
+
+def _array(values: Sequence[float]) -> NDArray[np.float32]:
+    return np.array(values, dtype=np.float32)

@@ -1,0 +1,91 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images in, keypoints of all people out."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from elepose_core.detect import Detector, DetectorOptions, make_detector
+from elepose_core.errors import InputError
+from elepose_core.runtime.people import People2D, Person2D
+from elepose_ros.conversions import rgb_from_message, stamp_ns_from_header
+from elepose_ros.frames import Frame
+from elepose_ros.inputs import Input, Topic
+from elepose_ros.lifecycle import Part, PartsNode
+from elepose_ros.parameters import Parameters
+
+__all__ = ['ImageInput', 'load_detector']
+
+
+def load_detector(parameters: Parameters) -> Detector:
+    """Load the detector, before anything of ROS is made that would have to be undone.
+
+    Raises:
+        InputError: The detector is none, unknown, or its model or package is missing.
+    """
+    if parameters.detector == 'none':
+        raise InputError(
+            'parameter detector is none; expected a detector '
+            '(keypoints that come from a topic need lifter_node alone)'
+        )
+    options = DetectorOptions(
+        model_path=parameters.detector_model_path,
+        input_long_side=parameters.detector_input_long_side,
+        threads=parameters.num_threads,
+    )
+    return make_detector(parameters.detector, options)
+
+
+class ImageInput(Part):
+    """Detects people in the newest image and hands the keypoints on."""
+
+    def __init__(self, node: PartsNode, detector: Detector, then: Callable[[Frame], None]) -> None:
+        parameters = node.parameters
+        self._statistics = node.statistics
+        self._detector = detector
+        self._then = then
+        self._name = parameters.detector
+        name, kind = 'image', Image
+        if parameters.image_transport == 'compressed':
+            # As image_transport does: the base name is remapped, the ending is added after that.
+            name, kind = f'{node.resolve_topic_name("image")}/compressed', CompressedImage
+        topic = Topic(name, kind, parameters.image_reliability, 'image_reliability', depth=2)
+        self._input = Input(node, topic, self._on_image, 1, (node.reporter, node.statistics))
+
+    def start(self) -> None:
+        """Begin to detect."""
+        self._input.start()
+
+    def stop(self) -> None:
+        """Finish the image at hand and stop."""
+        self._input.stop()
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._input.close()
+
+    def watch(self) -> None:
+        """Say what to do when no image comes."""
+        self._input.watch()
+
+    def facts(self) -> dict[str, str]:
+        """Return the detector and the topic."""
+        return {'detector': self._name, 'image topic': self._input.topic_name}
+
+    def _on_image(self, message: Any, arrived_s: float) -> None:
+        statistics = self._statistics
+        statistics.record('wait', time.perf_counter() - arrived_s)
+        with statistics.measure('decode'):
+            image_rgb = rgb_from_message(message)
+        with statistics.measure('detect'):
+            found = self._detector.detect(image_rgb)
+        people = People2D(
+            stamp_ns=stamp_ns_from_header(message.header),
+            layout=self._detector.layout,
+            people=tuple(Person2D('', keypoints_px, scores) for keypoints_px, scores in found),
+        )
+        height, width = image_rgb.shape[:2]
+        self._then(Frame(message.header, people, width, height, arrived_s))

@@ -1,0 +1,13 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The only import of our own messages, so that moving them to another package is one line."""
+
+try:
+    from elepose_ros.msg import CameraElevation, People2D, Person2D, Skeleton3D, Skeletons3D
+except ImportError as error:
+    raise ImportError(
+        'the messages of elepose_ros are not built or not sourced: run "colcon build" in the '
+        'workspace (or "make setup" in the project) and source its set-up file'
+    ) from error
+
+__all__ = ['CameraElevation', 'People2D', 'Person2D', 'Skeleton3D', 'Skeletons3D']

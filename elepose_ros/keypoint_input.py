@@ -1,0 +1,100 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keypoints from a topic, and the camera that they were seen with."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sensor_msgs.msg import CameraInfo
+
+from elepose_ros import interfaces
+from elepose_ros.camera_source import CameraSource
+from elepose_ros.conversions import people_from_message
+from elepose_ros.frames import Frame
+from elepose_ros.inputs import Input, Topic
+from elepose_ros.lifecycle import Part, PartsNode
+
+__all__ = ['CameraInput', 'KeypointInput']
+
+# Keypoints are small and quickly lifted: a short burst is worked off, not dropped.
+_QUEUE = 8
+
+
+class KeypointInput(Part):
+    """Reads People2D messages and hands them on."""
+
+    def __init__(self, node: PartsNode, then: Callable[[Frame], None]) -> None:
+        self._statistics = node.statistics
+        self._then = then
+        reliability = node.parameters.keypoints_reliability
+        topic = Topic(
+            'keypoints', interfaces.People2D, reliability, 'keypoints_reliability', depth=_QUEUE
+        )
+        reports = (node.reporter, node.statistics)
+        self._input = Input(node, topic, self._on_keypoints, _QUEUE, reports)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._input.start()
+
+    def stop(self) -> None:
+        """Finish the message at hand and stop."""
+        self._input.stop()
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._input.close()
+
+    def watch(self) -> None:
+        """Say what to do when no keypoints come."""
+        self._input.watch()
+
+    def facts(self) -> dict[str, str]:
+        """Return the topic."""
+        return {'keypoints topic': self._input.topic_name}
+
+    def _on_keypoints(self, message: Any, arrived_s: float) -> None:
+        self._statistics.record('wait', time.perf_counter() - arrived_s)
+        with self._statistics.measure('read'):
+            people = people_from_message(message)
+        self._then(
+            Frame(message.header, people, message.image_width, message.image_height, arrived_s)
+        )
+
+
+class CameraInput(Part):
+    """Keeps the source of cameras supplied with the newest camera_info.
+
+    Attributes:
+        source: Tells the camera of a frame.
+    """
+
+    def __init__(self, node: PartsNode) -> None:
+        self.source = CameraSource(lambda: node.parameters, node.reporter)
+        reliability = node.parameters.keypoints_reliability
+        topic = Topic('camera_info', CameraInfo, reliability, 'keypoints_reliability', depth=5)
+        reports = (node.reporter, node.statistics)
+        self._input = Input(node, topic, lambda m, _: self.source.update(m), 0, reports)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self.source.open()
+        self._input.start()
+
+    def stop(self) -> None:
+        """Let no frame wait for a camera any longer."""
+        self._input.stop()
+        self.source.close()
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._input.close()
+
+    def facts(self) -> dict[str, str]:
+        """Return how the camera is known and how old the newest camera_info is."""
+        return {
+            'camera': self.source.state,
+            'camera_info age [s]': f'{self.source.age_s():.1f}',
+            'camera_info topic': self._input.topic_name,
+        }

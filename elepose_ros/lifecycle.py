@@ -1,0 +1,274 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node that ours are made of: parameters, parts, autostart, diagnostics and a clean end."""
+
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import Executor
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from elepose_core.errors import InputError
+from elepose_ros.compat import GuardedLifecycleNode, make_executor, on_parameter_changes
+from elepose_ros.diagnostics import DiagnosticsPublisher
+from elepose_ros.parameters import declare, unknown_names, with_changes
+from elepose_ros.reports import Reporter
+from elepose_ros.stages import StageStatistics
+
+__all__ = ['Part', 'PartsNode', 'run']
+
+EXIT_OK = 0
+EXIT_START_UP_ERROR = 2
+
+
+class Part:
+    """Something that a node is made of; made in configure, ended by `close` in cleanup."""
+
+    def start(self) -> None:
+        """Begin to work (activate)."""
+
+    def stop(self) -> None:
+        """Work no more and leave no thread behind (deactivate)."""
+
+    def close(self) -> None:
+        """Give everything back (cleanup)."""
+
+    def watch(self) -> None:
+        """Look after itself, about once a second."""
+
+    def facts(self) -> dict[str, str]:
+        """Return what the diagnostics should show."""
+        return {}
+
+
+class PartsNode(GuardedLifecycleNode):
+    """A lifecycle node whose work is done by parts.
+
+    Parts start in order and stop in order: one that feeds others stands before them, so that
+    when a part stops nothing comes in any more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        used_by: Iterable[str],
+        build: Callable[['PartsNode'], Sequence[Part]],
+    ) -> None:
+        """Declare the parameters.
+
+        Raises:
+            InputError: A parameter has a wrong value.
+        """
+        super().__init__(name)
+        self.reporter = Reporter(self.get_logger())
+        self.statistics = StageStatistics()
+        self._build = build
+        self._parts: Sequence[Part] = ()
+        self._is_active = False
+        self.parameters = declare(self, used_by)
+        for unknown in unknown_names(getattr(self, '_parameter_overrides', {})):
+            self.reporter.warn(f'unknown {unknown}', f'parameter {unknown} is unknown: ignored')
+        on_parameter_changes(self, self._check_changes, self._apply_changes)
+        self._diagnostics = DiagnosticsPublisher(self, self.reporter, self.statistics)
+        # Not on the node's clock: a paused bag must not silence the diagnostics.
+        self.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Build the parts; a user's error is one sentence and a failed transition."""
+
+        def build() -> None:
+            self._parts = self._build(self)
+
+        result = self._guarded(build)
+        if result != TransitionCallbackReturn.SUCCESS:
+            return result
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the parts."""
+        super().on_activate(state)
+
+        def start() -> None:
+            for part in self._parts:
+                part.start()
+
+        result = self._guarded(start)
+        self._is_active = result == TransitionCallbackReturn.SUCCESS
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop the parts while their publishers still work, so that markers can be removed."""
+        self._stop_parts()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give models, subscriptions and publishers back."""
+        self._close_parts()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End in whatever state the node is."""
+        self._stop_parts()
+        self._close_parts()
+        return super().on_shutdown(state)
+
+    def on_error(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to the start after a bug, so that the node can be configured again."""
+        self._stop_parts()
+        self._close_parts()
+        return TransitionCallbackReturn.SUCCESS
+
+    def autostart(self) -> bool:
+        """Configure and activate; False when one of the two failed."""
+        success = TransitionCallbackReturn.SUCCESS
+        return all(
+            trigger() == success for trigger in (self.trigger_configure, self.trigger_activate)
+        )
+
+    def shut_down(self) -> None:
+        """Take the lifecycle to its end, from any state, and remove the node."""
+        if self._is_active:
+            self.trigger_deactivate()
+        self.trigger_shutdown()
+        self.destroy_node()
+
+    def _guarded(self, work: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            work()
+        except InputError as error:
+            self.reporter.error(str(error), str(error))
+            self._close_parts()
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            # rclpy turns an exception into a state without a word about what it was.
+            self.get_logger().fatal(f'a bug, please report it:\n{traceback.format_exc()}')
+            self._close_parts()
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _stop_parts(self) -> None:
+        self._is_active = False
+        for part in self._parts:
+            part.stop()
+
+    def _close_parts(self) -> None:
+        for part in self._parts:
+            part.close()
+        self._parts = ()
+
+    def _tick(self) -> None:
+        for part in self._parts:
+            part.watch()
+        facts = {'state': self._state_machine.current_state[1]}
+        for part in self._parts:
+            facts.update(part.facts())
+        self._diagnostics.publish(facts)
+
+    def _check_changes(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            with_changes(self.parameters, _values(parameters))
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_changes(self, parameters: list[Parameter]) -> None:
+        self.parameters = with_changes(self.parameters, _values(parameters))
+
+
+def run(make_node: Callable[[], PartsNode], args: Sequence[str] | None = None) -> int:
+    """Run a node until SIGINT or SIGTERM.
+
+    Args:
+        make_node: Makes the node once rclpy is up.
+        args: Command line; None = that of the process.
+
+    Returns:
+        The exit code: 0 after a clean end, 2 when the node could not start.
+    """
+    signals = _Signals()
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:
+        return _start_up_error(error)
+    try:
+        return _run(make_node, signals)
+    finally:
+        if rclpy.ok():
+            rclpy.shutdown()
+
+
+def _run(make_node: Callable[[], PartsNode], signals: '_Signals') -> int:
+    try:
+        node = make_node()
+    except Exception as error:
+        return _start_up_error(error)
+    try:
+        executor = make_executor(node.parameters.executor)
+    except InputError as error:
+        node.destroy_node()
+        return _start_up_error(error)
+    if node.parameters.autostart and not node.autostart():
+        node.shut_down()
+        return EXIT_START_UP_ERROR
+    executor.add_node(node)
+    _spin(executor, signals)
+    executor.remove_node(node)
+    node.shut_down()
+    executor.shutdown()
+    return EXIT_OK
+
+
+def _spin(executor: Executor, signals: '_Signals') -> None:
+    stop: Any = Future()
+    signals.then(lambda: stop.set_result(True))
+    executor.spin_until_future_complete(stop)
+
+
+def _start_up_error(error: Exception) -> int:
+    """Say in one sentence what the user got wrong; anything else is a bug and goes on."""
+    is_rclpys = 'rclpy' in type(error).__module__
+    if not isinstance(error, InputError) and not is_rclpys:
+        raise error
+    sys.stderr.write(f'error: {str(error).splitlines()[0]}\n')
+    return EXIT_START_UP_ERROR
+
+
+def _values(parameters: list[Parameter]) -> dict[str, Any]:
+    return {parameter.name: parameter.value for parameter in parameters}
+
+
+class _Signals:
+    """Calls a function, from a thread of its own, when SIGINT or SIGTERM has come.
+
+    rclpy's own handlers shut the context down under the callbacks that still publish, and Python's
+    raises KeyboardInterrupt wherever the main thread is. Here a signal only ends the spinning, so
+    that the node can remove its markers and leave in good order; a second signal changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        # The byte arrives even while the main thread waits inside the middleware.
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call once, as soon as a signal comes or has come."""
+
+        def wait() -> None:
+            self._reader.recv(1)
+            call()
+
+        threading.Thread(target=wait, name='signals', daemon=True).start()

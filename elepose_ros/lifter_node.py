@@ -1,0 +1,24 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Node: keypoints in, skeletons, markers and camera elevation out."""
+
+from collections.abc import Sequence
+
+from elepose_ros.keypoint_input import CameraInput, KeypointInput
+from elepose_ros.lifecycle import Part, PartsNode, run
+from elepose_ros.outputs import SkeletonOutput, load_predictor
+from elepose_ros.parameters import LIFTER
+
+__all__ = ['main']
+
+
+def _parts(node: PartsNode) -> Sequence[Part]:
+    predictor = load_predictor(node.parameters)
+    cameras = CameraInput(node)
+    output = SkeletonOutput(node, predictor, cameras.source)
+    return (cameras, KeypointInput(node, output.handle), output)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until it is told to end; returns the exit code."""
+    return run(lambda: PartsNode('lifter', (LIFTER,), _parts), args)

@@ -1,0 +1,184 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the nodes publish: keypoints, skeletons, markers, camera elevation and the level frame."""
+
+import time
+from typing import Any
+
+from rclpy.time import Time
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
+from elepose_core.runtime.people import Skeletons3D
+from elepose_core.runtime.predictor import Predictor
+from elepose_ros import interfaces
+from elepose_ros.camera_source import CameraSource
+from elepose_ros.compat import optional_message
+from elepose_ros.conversions import (
+    message_from_elevation,
+    message_from_people,
+    message_from_skeletons,
+)
+from elepose_ros.frames import Frame
+from elepose_ros.lifecycle import Part, PartsNode
+from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
+from elepose_ros.parameters import Parameters
+from elepose_ros.qos import result_qos, tf_qos
+from elepose_ros.tf import level_transform
+
+__all__ = ['KeypointOutput', 'SkeletonOutput', 'load_predictor']
+
+# An older stamp is a recording on another clock: its age says nothing about latency.
+_MAX_AGE_S = 60.0
+
+
+def load_predictor(parameters: Parameters) -> Predictor:
+    """Load the lifter's bundle, before anything of ROS is made that would have to be undone.
+
+    Raises:
+        InputError: The bundle is missing or damaged.
+    """
+    return Predictor(parameters.model, threads=parameters.num_threads)
+
+
+class KeypointOutput(Part):
+    """Publishes keypoints."""
+
+    def __init__(self, node: PartsNode) -> None:
+        self._node = node
+        self._publisher = node.create_lifecycle_publisher(
+            interfaces.People2D, 'keypoints', result_qos()
+        )
+
+    def publish(self, frame: Frame) -> None:
+        """Publish the keypoints of a frame."""
+        with self._node.statistics.measure('publish keypoints'):
+            self._publisher.publish(
+                message_from_people(frame.people, frame.header, frame.width, frame.height)
+            )
+
+    def publish_last(self, frame: Frame) -> None:
+        """Publish the keypoints of a frame whose way ends here."""
+        self.publish(frame)
+        self._node.statistics.record('total', time.perf_counter() - frame.arrived_s)
+        self._node.statistics.count('out')
+
+    def publish_if_wanted(self, frame: Frame) -> None:
+        """Publish the keypoints of a frame when somebody listens."""
+        if self._publisher.get_subscription_count():
+            self.publish(frame)
+
+    def close(self) -> None:
+        """End the publisher."""
+        self._node.destroy_lifecycle_publisher(self._publisher)
+
+
+class SkeletonOutput(Part):
+    """Lifts keypoints and publishes what comes out, with the stamp and frame of the input."""
+
+    def __init__(self, node: PartsNode, predictor: Predictor, cameras: CameraSource) -> None:
+        self._node = node
+        self._cameras = cameras
+        self._predictor = predictor
+        self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
+        self._header = Header()
+        make = node.create_lifecycle_publisher
+        self._skeletons = make(interfaces.Skeletons3D, 'skeletons', result_qos())
+        self._markers = make(MarkerArray, 'markers', result_qos())
+        self._elevation = make(interfaces.CameraElevation, 'camera_elevation', result_qos())
+        self._transform_message: Any = optional_message('tf2_msgs', 'TFMessage')
+        self._transforms: Any = None
+        if self._transform_message is not None:
+            self._transforms = make(self._transform_message, '/tf', tf_qos())
+        elif node.parameters.publish_tf:
+            node.reporter.warn(
+                'tf2_msgs',
+                'the package tf2_msgs is not there: no level frame is sent to /tf; install it '
+                '(apt: ros-<distro>-tf2-msgs) or set publish_tf to false',
+            )
+
+    def handle(self, frame: Frame) -> None:
+        """Lift a frame and publish the result.
+
+        Raises:
+            InputError: The frame does not fit the camera.
+        """
+        statistics = self._node.statistics
+        camera = self._cameras.camera_for(frame.width, frame.height)
+        with statistics.measure('lift'):
+            result = self._lifter_now().lift(frame.people, camera)
+        with statistics.measure('publish'):
+            self._publish(result, frame.header)
+        statistics.record('total', time.perf_counter() - frame.arrived_s)
+        age_s = self._age_s(result.stamp_ns)
+        if 0 <= age_s < _MAX_AGE_S:
+            statistics.record('age of the stamp', age_s)
+        statistics.count('out')
+        statistics.count('people', len(result.skeletons))
+
+    def start(self) -> None:
+        """Begin with a clean display and no memory of people."""
+        self._lifter.reset()
+        self._markers.publish(markers_that_delete_all(self._header))
+
+    def stop(self) -> None:
+        """Leave a clean display."""
+        self._markers.publish(markers_that_delete_all(self._header))
+
+    def close(self) -> None:
+        """End the publishers."""
+        publishers = [self._skeletons, self._markers, self._elevation, self._transforms]
+        for publisher in publishers:
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
+
+    def facts(self) -> dict[str, str]:
+        """Return the model and where it runs."""
+        return {
+            'model': self._node.parameters.model,
+            'device': 'cpu',
+            'frame': self._header.frame_id,
+        }
+
+    def _publish(self, result: Skeletons3D, header: Header) -> None:
+        parameters = self._node.parameters
+        self._header = header
+        self._skeletons.publish(message_from_skeletons(result, header))
+        # Markers cost the most of all messages; nobody pays when nobody looks.
+        if self._markers.get_subscription_count():
+            lifetime_s = parameters.marker_lifetime_s
+            self._markers.publish(markers_from_skeletons(result, header, lifetime_s))
+        self._elevation.publish(message_from_elevation(result.elevation, header))
+        if result.elevation is None or self._transforms is None or not parameters.publish_tf:
+            return
+        if not header.frame_id:
+            self._node.reporter.warn(
+                'frame_id',
+                'frame_id of the input is empty: no level frame is sent to /tf and RViz shows '
+                'nothing; set it in the camera driver',
+            )
+            return
+        transform = level_transform(result.elevation.up_cam, header)
+        self._transforms.publish(self._transform_message(transforms=[transform]))
+
+    def _lifter_now(self) -> PeopleLifter:
+        """Return the lifter; a change of its parameters starts the tracks anew."""
+        options = _options(self._node.parameters)
+        if options != self._lifter.options:
+            self._lifter = PeopleLifter(self._predictor, options)
+        return self._lifter
+
+    def _age_s(self, stamp_ns: int) -> float:
+        now: Time = self._node.get_clock().now()
+        return float(now.nanoseconds - stamp_ns) / 1e9
+
+
+def _options(parameters: Parameters) -> LiftingOptions:
+    return LiftingOptions(
+        stature_m=parameters.stature_m,
+        min_keypoint_score=parameters.min_keypoint_score,
+        min_keypoints=parameters.min_keypoints,
+        max_gap_s=parameters.track_max_gap_s,
+        max_people=parameters.max_people,
+    )

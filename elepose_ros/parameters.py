@@ -1,0 +1,343 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of parameters: it declares them, checks them, types them and documents them.
+
+Each field of `Parameters` is a row. `python -m elepose_ros.parameters` prints the table.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from elepose_core.errors import InputError
+
+if TYPE_CHECKING:
+    from rcl_interfaces.msg import ParameterDescriptor
+
+__all__ = [
+    'DETECTOR',
+    'LIFTER',
+    'Parameters',
+    'declare',
+    'markdown_table',
+    'unknown_names',
+    'with_changes',
+]
+
+DETECTOR = 'detector'
+LIFTER = 'lifter'
+_BOTH = (DETECTOR, LIFTER)
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What the table knows about a parameter beside its name, type and default."""
+
+    text: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    dynamic: bool = False
+    used_by: tuple[str, ...] = _BOTH
+
+
+def _row(default: Any, text: str, **more: Any) -> Any:
+    return field(default=default, metadata={'row': _Row(text, **more)})
+
+
+_RELIABILITY = ('best_effort', 'reliable')
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Values of all parameters; a node that does not use one has its default."""
+
+    detector: str = _row(
+        'movenet_multipose',
+        '2D detector; "none" in the pipeline means that keypoints come from a topic',
+        choices=('movenet_multipose', 'movenet_topdown', 'rtmlib', 'mediapipe', 'none'),
+        used_by=(DETECTOR,),
+    )
+    detector_model_path: str = _row(
+        '', 'model file of the detector; empty = the one that ships with it', used_by=(DETECTOR,)
+    )
+    detector_input_long_side: int = _row(
+        256,
+        'long side of the image that the detector sees, a multiple of 32',
+        unit='px',
+        low=128,
+        high=1024,
+        used_by=(DETECTOR,),
+    )
+    num_threads: int = _row(1, 'threads of each of the two networks', low=1, high=64)
+    model: str = _row(
+        'default', 'bundle of the lifter: "default" or the path of a folder', used_by=(LIFTER,)
+    )
+    device: str = _row('auto', 'where the networks run; auto = cpu for now')
+    stature_m: float = _row(
+        1.70,
+        'assumed body height, which sets the metric scale',
+        unit='m',
+        low=0.5,
+        high=2.5,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    min_keypoint_score: float = _row(
+        0.2,
+        'keypoints with a lower score count as missing',
+        low=0.0,
+        high=1.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    min_keypoints: int = _row(
+        6,
+        'people with fewer keypoints are not lifted',
+        low=3,
+        high=17,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    max_people: int = _row(
+        20,
+        'at most so many people are lifted per frame',
+        low=1,
+        high=200,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    track_max_gap_s: float = _row(
+        0.5,
+        'a person who is away for longer gets a new track',
+        unit='s',
+        low=0.05,
+        high=10.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    horizontal_fov_deg: float = _row(
+        60.0,
+        'field of view that is assumed while no calibrated camera_info is there',
+        unit='degrees',
+        low=10.0,
+        high=150.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    camera_info_timeout_s: float = _row(
+        2.0,
+        'wait so long for the first camera_info before a field of view is assumed',
+        unit='s',
+        low=0.0,
+        high=60.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    image_rectified: bool = _row(
+        False,
+        'the image is rectified: use P of camera_info, not K and D',
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    image_transport: str = _row(
+        'raw',
+        'raw = sensor_msgs/Image on image, compressed = CompressedImage on image/compressed',
+        choices=('raw', 'compressed'),
+        used_by=(DETECTOR,),
+    )
+    image_reliability: str = _row(
+        'best_effort',
+        'QoS of the image subscription; large images may need reliable',
+        choices=_RELIABILITY,
+        used_by=(DETECTOR,),
+    )
+    keypoints_reliability: str = _row(
+        'best_effort',
+        'QoS of the keypoints and camera_info subscriptions',
+        choices=_RELIABILITY,
+        used_by=(LIFTER,),
+    )
+    marker_lifetime_s: float = _row(
+        0.7,
+        'RViz removes a marker that is not renewed for so long; 0 = never',
+        unit='s',
+        low=0.0,
+        high=60.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    publish_tf: bool = _row(
+        True,
+        'send the level frame <camera frame>_level to /tf',
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    autostart: bool = _row(
+        True, 'configure and activate at start; false leaves that to a lifecycle manager'
+    )
+    executor: str = _row(
+        'auto',
+        'rclpy executor; events needs Jazzy or newer; auto = single',
+        choices=('auto', 'single', 'events'),
+    )
+
+
+class ParameterNode(Protocol):
+    """The part of rclpy's Node that declaring needs."""
+
+    def declare_parameter(self, name: str, value: Any, descriptor: Any) -> Any:
+        """Declare one parameter and return it with the value that the user gave."""
+
+
+def declare(node: ParameterNode, used_by: Iterable[str]) -> Parameters:
+    """Declare the parameters of a node and return their values.
+
+    Args:
+        node: The node; values from files and the command line are already in it.
+        used_by: `DETECTOR`, `LIFTER` or both.
+
+    Raises:
+        InputError: A value has the wrong type or is out of its range.
+    """
+    wanted = set(used_by)
+    values: dict[str, Value] = {}
+    for name, kind, default, row in _rows():
+        if wanted.isdisjoint(row.used_by):
+            continue
+        try:
+            value = node.declare_parameter(name, default, _descriptor(name, kind, row)).value
+        except Exception as error:
+            # rclpy has one exception per cause and none of them names the expectation.
+            if type(error).__module__ != 'rclpy.exceptions':
+                raise
+            raise InputError(f'parameter {name} is not {_expectation(kind, row)}: {error}') from (
+                error
+            )
+        _check(name, kind, row, value)
+        values[name] = value
+    return _whole(Parameters(**values))  # type: ignore[arg-type]
+
+
+def with_changes(parameters: Parameters, changes: Mapping[str, Value]) -> Parameters:
+    """Return the parameters after a change at run time; names that are not ours are ignored.
+
+    Raises:
+        InputError: A parameter is fixed while the node runs, or a value is wrong.
+    """
+    ours = {}
+    for name, kind, _, row in _rows():
+        if name not in changes:
+            continue
+        if not row.dynamic:
+            raise InputError(f'parameter {name} cannot change while the node runs: restart it')
+        _check(name, kind, row, changes[name])
+        ours[name] = changes[name]
+    return _whole(dataclasses.replace(parameters, **ours))  # type: ignore[arg-type]
+
+
+def unknown_names(given: Iterable[str]) -> list[str]:
+    """Return the names that are in no row and are none of ROS's own either."""
+    known = {name for name, _, _, _ in _rows()} | {
+        'use_sim_time',
+        'start_type_description_service',
+    }
+    return sorted(n for n in given if n not in known and not n.startswith('qos_overrides.'))
+
+
+def markdown_table() -> str:
+    """Return the table as Markdown, for the documentation."""
+    lines = [
+        '| parameter | type | default | range | unit | change | nodes | meaning |',
+        '|---|---|---|---|---|---|---|---|',
+    ]
+    for name, kind, default, row in _rows():
+        shown = f'"{default}"' if kind is str else str(default).lower()
+        nodes = ', '.join(f'{node}_node' for node in row.used_by) + ', pipeline'
+        cells = (
+            f'`{name}`',
+            _KINDS[kind],
+            f'`{shown}`',
+            _range_text(row),
+            row.unit,
+            'at run time' if row.dynamic else 'at start',
+            nodes,
+            row.text,
+        )
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+_KINDS = {str: 'string', int: 'integer', float: 'double', bool: 'bool'}
+
+
+def _rows() -> Iterable[tuple[str, type, Value, _Row]]:
+    for entry in dataclasses.fields(Parameters):
+        assert isinstance(entry.type, type)
+        yield entry.name, entry.type, entry.default, entry.metadata['row']  # type: ignore[misc]
+
+
+def _range_text(row: _Row) -> str:
+    if row.choices:
+        return ', '.join(row.choices)
+    return '' if row.low is None else f'{row.low:g} to {row.high:g}'
+
+
+def _expectation(kind: type, row: _Row) -> str:
+    words = {str: 'a string', int: 'an integer', float: 'a floating-point number', bool: 'a bool'}
+    if row.choices:
+        return f'one of {", ".join(row.choices)}'
+    limits = _range_text(row)
+    return f'{words[kind]}{f" in {limits}" if limits else ""}'
+
+
+def _check(name: str, kind: type, row: _Row, value: Value) -> None:
+    right = type(value) is kind
+    if right and row.choices:
+        right = value in row.choices
+    elif right and row.low is not None and row.high is not None:
+        right = row.low <= float(value) <= row.high
+    if not right:
+        raise InputError(f'parameter {name} is {value!r}; expected {_expectation(kind, row)}')
+
+
+def _whole(parameters: Parameters) -> Parameters:
+    if parameters.device not in ('auto', 'cpu'):
+        raise InputError(
+            f'parameter device is {parameters.device!r}; expected auto or cpu '
+            '(this version runs on no other device)'
+        )
+    if parameters.detector_input_long_side % 32:
+        raise InputError(
+            f'parameter detector_input_long_side is {parameters.detector_input_long_side}; '
+            'expected a multiple of 32'
+        )
+    return parameters
+
+
+def _descriptor(name: str, kind: type, row: _Row) -> 'ParameterDescriptor':
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+    descriptor = ParameterDescriptor(
+        name=name,
+        description=f'{row.text}{f" [{row.unit}]" if row.unit else ""}',
+        additional_constraints=_expectation(kind, row),
+        read_only=not row.dynamic,
+    )
+    if row.low is not None and row.high is not None:
+        if kind is int:
+            span = IntegerRange(from_value=int(row.low), to_value=int(row.high), step=1)
+            descriptor.integer_range = [span]
+        else:
+            span = FloatingPointRange(from_value=float(row.low), to_value=float(row.high))
+            descriptor.floating_point_range = [span]
+    return descriptor
+
+
+if __name__ == '__main__':
+    sys.stdout.write(f'{markdown_table()}\n')

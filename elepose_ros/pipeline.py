@@ -1,0 +1,35 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Node: images in, skeletons out, both halves in one process without a message between them."""
+
+from collections.abc import Sequence
+
+from elepose_ros.frames import Frame
+from elepose_ros.image_input import ImageInput, load_detector
+from elepose_ros.keypoint_input import CameraInput, KeypointInput
+from elepose_ros.lifecycle import Part, PartsNode, run
+from elepose_ros.outputs import KeypointOutput, SkeletonOutput, load_predictor
+from elepose_ros.parameters import DETECTOR, LIFTER
+
+__all__ = ['main']
+
+
+def _parts(node: PartsNode) -> Sequence[Part]:
+    predictor = load_predictor(node.parameters)
+    detector = None if node.parameters.detector == 'none' else load_detector(node.parameters)
+    cameras = CameraInput(node)
+    skeletons = SkeletonOutput(node, predictor, cameras.source)
+    if detector is None:
+        return (cameras, KeypointInput(node, skeletons.handle), skeletons)
+    keypoints = KeypointOutput(node)
+
+    def handle(frame: Frame) -> None:
+        keypoints.publish_if_wanted(frame)
+        skeletons.handle(frame)
+
+    return (cameras, ImageInput(node, detector, handle), keypoints, skeletons)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until it is told to end; returns the exit code."""
+    return run(lambda: PartsNode('pipeline', (DETECTOR, LIFTER), _parts), args)

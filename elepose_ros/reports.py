@@ -1,0 +1,72 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sentences to the user: each trouble is said once in a while, not once per frame."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ['Reporter']
+
+
+class Logger(Protocol):
+    """The part of a ROS logger that is used."""
+
+    def info(self, message: str) -> object:
+        """Log a fact."""
+
+    def warning(self, message: str) -> object:
+        """Log a trouble that the node works around."""
+
+    def error(self, message: str) -> object:
+        """Log a trouble that costs output."""
+
+
+class Reporter:
+    """Logs and remembers the last trouble for the diagnostics.
+
+    rclpy throttles by the line of code that calls it, which would make one trouble silence all
+    others that come through here; this class throttles by what the trouble is.
+    """
+
+    def __init__(
+        self, logger: Logger, clock: Callable[[], float] = time.monotonic, every_s: float = 10.0
+    ) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._every_s = every_s
+        self._said_s: dict[str, float] = {}
+        self._last: tuple[float, bool, str] | None = None
+        self._lock = threading.Lock()
+
+    def info(self, text: str) -> None:
+        """Say a fact."""
+        self._logger.info(text)
+
+    def warn(self, key: str, text: str, *, once: bool = False) -> None:
+        """Say a trouble that the node works around, unless `key` was said a moment ago."""
+        if self._may_say(key, text, is_error=False, once=once):
+            self._logger.warning(text)
+
+    def error(self, key: str, text: str) -> None:
+        """Say a trouble that costs output, unless `key` was said a moment ago."""
+        if self._may_say(key, text, is_error=True):
+            self._logger.error(text)
+
+    def last_trouble(self, within_s: float = 30.0) -> tuple[bool, str] | None:
+        """Return whether the newest trouble is an error and its text; None when it is older."""
+        with self._lock:
+            if self._last is None or self._clock() - self._last[0] > within_s:
+                return None
+            return self._last[1:]
+
+    def _may_say(self, key: str, text: str, *, is_error: bool, once: bool = False) -> bool:
+        now_s = self._clock()
+        with self._lock:
+            self._last = (now_s, is_error, text)
+            before_s = self._said_s.get(key)
+            if before_s is not None and (once or now_s - before_s < self._every_s):
+                return False
+            self._said_s[key] = now_s
+            return True

@@ -1,0 +1,54 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The level frame: at the camera, z up, x along the horizontal part of the optical axis."""
+
+import math
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Quaternion, TransformStamped
+from numpy.typing import NDArray
+from std_msgs.msg import Header
+
+from elepose_core.geometry.elevation import level_from_camera
+
+__all__ = ['level_transform', 'quaternion_from_rotation']
+
+
+def level_transform(up_cam: NDArray[np.float64], header: Header) -> TransformStamped:
+    """Return the pose of the level frame in the camera frame.
+
+    Args:
+        up_cam: (3,) direction against gravity in the optical frame.
+        header: The header of the input; its frame becomes the parent.
+    """
+    transform = TransformStamped(header=header, child_frame_id=f'{header.frame_id}_level')
+    camera_from_level = level_from_camera(up_cam).T
+    x, y, z, w = quaternion_from_rotation(camera_from_level)
+    transform.transform.rotation = Quaternion(x=x, y=y, z=z, w=w)
+    return transform
+
+
+def quaternion_from_rotation(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return the unit quaternion (x, y, z, w) with w >= 0 of a rotation matrix (3, 3)."""
+    m: Any = rotation.tolist()
+    # The four squares; the largest one is safe to divide by.
+    squares = [
+        1 + m[0][0] - m[1][1] - m[2][2],
+        1 - m[0][0] + m[1][1] - m[2][2],
+        1 - m[0][0] - m[1][1] + m[2][2],
+        1 + m[0][0] + m[1][1] + m[2][2],
+    ]
+    largest = squares.index(max(squares))
+    four = 2 * math.sqrt(squares[largest])
+    skew = (m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1])
+    if largest == 3:
+        values = [*(s / four for s in skew), four / 4]
+    else:
+        values = [(m[i][largest] + m[largest][i]) / four for i in range(3)] + [
+            skew[largest] / four
+        ]
+        values[largest] = four / 4
+    sign = -1.0 if values[3] < 0 else 1.0
+    x, y, z, w = (sign * value for value in values)
+    return x, y, z, w

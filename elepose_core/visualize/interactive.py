@@ -1,0 +1,177 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The interactive page: skeletons in 3D with a slider over time, in one file without a network."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elepose_core.errors import InputError, MissingDependency
+from elepose_core.files import replacing
+from elepose_core.skeleton import H36M_17
+from elepose_core.visualize.motion import SIDES, Motion, bones_by_side
+
+__all__ = ['write_page']
+
+Array = NDArray[np.float64]
+_MARGIN_M = 0.25
+
+
+def write_page(motions: Sequence[Motion], path: Path) -> None:
+    """Write a page with one 3D view for each motion.
+
+    Args:
+        motions: At least one.
+        path: HTML to write; about 5 MB, since the drawing code is inside.
+
+    Raises:
+        InputError: There is nothing to draw.
+        MissingDependency: plotly is not installed.
+    """
+    if not motions:
+        raise InputError('the page needs at least one motion; got none')
+    try:
+        import plotly.io
+    except ImportError as error:
+        raise MissingDependency(
+            'interactive pages need plotly; install it with: pip install "elepose[view]"'
+        ) from error
+    parts = []
+    for index, motion in enumerate(motions):
+        # The drawing code is several megabytes: once is enough.
+        part = plotly.io.to_html(
+            _figure(motion), full_html=False, include_plotlyjs=index == 0, auto_play=False
+        )
+        parts.append(f'<h2>{html.escape(motion.title)}</h2>\n{part}')
+    page = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>elepose</title>'
+        '<style>body{font-family:sans-serif;margin:1.5rem;}</style></head>\n'
+        f'<body>{"".join(parts)}</body></html>\n'
+    )
+    with replacing(Path(path)) as temporary:
+        temporary.write_text(page, encoding='utf-8')
+
+
+def _figure(motion: Motion) -> Any:
+    from plotly import graph_objects
+
+    joints = motion.joints_level_m()
+    labels = [_label(motion, frame) for frame in range(len(motion.time_s))]
+    frames = [
+        graph_objects.Frame(
+            data=_traces(joints[frame]), name=str(frame), layout={'title': {'text': labels[frame]}}
+        )
+        for frame in range(len(joints))
+    ]
+    figure = graph_objects.Figure(data=_traces(joints[0], _camera()), frames=frames)
+    figure.update_layout(
+        title={'text': labels[0]},
+        height=640,
+        scene=_scene(joints, motion.is_level),
+        sliders=[_slider(motion)],
+        updatemenus=[_buttons(motion)],
+        legend={'itemsizing': 'constant'},
+    )
+    return figure
+
+
+def _traces(joints: Array, *fixed: Any) -> list[Any]:
+    """Return the three coloured halves of all people, and traces that never move."""
+    from plotly import graph_objects
+
+    names = {'left': "person's left", 'right': "person's right", 'middle': 'middle'}
+    traces = []
+    for side, bones in bones_by_side(H36M_17).items():
+        # None between two bones lifts the pen; a NaN joint does the same.
+        points: list[list[float | None]] = []
+        for person in joints:
+            for bone in bones:
+                points += [*_numbers(person[list(bone)]), [None, None, None]]
+        columns = list(zip(*points, strict=True)) if points else [(), (), ()]
+        traces.append(
+            graph_objects.Scatter3d(
+                x=columns[0],
+                y=columns[1],
+                z=columns[2],
+                mode='lines+markers',
+                name=names[side],
+                line={'color': SIDES[side], 'width': 7},
+                marker={'color': SIDES[side], 'size': 3},
+                connectgaps=False,
+                hovertemplate='%{x:.2f}, %{y:.2f}, %{z:.2f} m<extra></extra>',
+            )
+        )
+    return [*traces, *fixed]
+
+
+def _numbers(points: Array) -> list[list[float | None]]:
+    return [[round(float(v), 4) if np.isfinite(v) else None for v in row] for row in points]
+
+
+def _camera() -> Any:
+    from plotly import graph_objects
+
+    return graph_objects.Scatter3d(
+        x=[0, 0.4],
+        y=[0, 0],
+        z=[0, 0],
+        mode='lines+markers',
+        name='camera, looking along +x',
+        line={'color': 'black', 'width': 5},
+        marker={'color': 'black', 'size': [5, 0]},
+    )
+
+
+def _scene(joints: Array, is_level: bool) -> dict[str, Any]:
+    flat = joints.reshape(-1, 3)
+    flat = np.vstack([flat[np.isfinite(flat).all(axis=-1)], np.zeros((1, 3))])
+    low, high = flat.min(axis=0) - _MARGIN_M, flat.max(axis=0) + _MARGIN_M
+    texts = ('x forward, m', 'y left, m', 'z up, m' if is_level else 'z image up, m')
+    axes = {
+        f'{name}axis': {'title': {'text': text}, 'range': [float(low[i]), float(high[i])]}
+        for i, (name, text) in enumerate(zip('xyz', texts, strict=True))
+    }
+    # Fixed ranges and the data's own proportions: people neither stretch nor jump.
+    span = (high - low) / (high - low).max()
+    ratio = dict(zip('xyz', (float(part) * 1.6 for part in span), strict=True))
+    behind = {'eye': {'x': -1.6, 'y': 0.9, 'z': 0.7}, 'up': {'x': 0, 'y': 0, 'z': 1}}
+    return {**axes, 'aspectmode': 'manual', 'aspectratio': ratio, 'camera': behind}
+
+
+def _label(motion: Motion, frame: int) -> str:
+    degrees = np.degrees(motion.elevation_rad[frame])
+    text = f'{degrees:.1f} deg' if np.isfinite(degrees) else 'not estimated'
+    return f'{motion.time_s[frame]:.2f} s, camera elevation {text}'
+
+
+def _slider(motion: Motion) -> dict[str, Any]:
+    still = {'mode': 'immediate', 'frame': {'duration': 0, 'redraw': True}}
+    steps = [
+        {'method': 'animate', 'label': f'{time:.2f}', 'args': [[str(frame)], still]}
+        for frame, time in enumerate(motion.time_s)
+    ]
+    return {'steps': steps, 'currentvalue': {'prefix': 'time, s: '}}
+
+
+def _buttons(motion: Motion) -> dict[str, Any]:
+    steps = np.diff(motion.time_s)
+    period_ms = float(np.median(steps)) * 1000 if len(steps) else 100.0
+    play = {'frame': {'duration': max(20.0, period_ms), 'redraw': True}, 'fromcurrent': True}
+    stop = {'mode': 'immediate', 'frame': {'duration': 0, 'redraw': False}}
+    return {
+        'type': 'buttons',
+        'showactive': False,
+        'direction': 'left',
+        'x': 0.0,
+        'y': 0.0,
+        'yanchor': 'top',
+        'pad': {'t': 70},
+        'buttons': [
+            {'label': 'play', 'method': 'animate', 'args': [None, play]},
+            {'label': 'stop', 'method': 'animate', 'args': [[None], stop]},
+        ],
+    }

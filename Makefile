@@ -1,0 +1,88 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+# Every target sets up what it needs; a second set-up takes seconds. See CONTRIBUTING.md.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The environment file of ROS reads unset variables.
+ENTER = set +u; source .venv/elepose.bash; set -u
+PYTHON_FOLDERS = elepose_core elepose_ros tests $(wildcard benchmarks demo docs) tools scripts setup.py launch
+# One test: make test T=core/test_images.py, or any argument of pytest.
+T ?=
+TEST_ARGUMENTS = $(if $(T),$(if $(wildcard tests/$(T)),tests/$(T),$(T)),)
+BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
+DEFAULT_DATA ?= $(if $(ELEPOSE_DATA),$(ELEPOSE_DATA),../shared/data)/mocap/train_2d.npz
+
+.PHONY: help setup format check test test-all test-ros test-numpy1 demo bench train-default docs clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make setup          make .venv (Python, ROS 2) and .ros (messages and nodes); then: source .venv/elepose.bash
+setup:
+	@bash tools/ros/setup.sh
+
+## make format         tidy the sources
+format: setup
+	@$(ENTER)
+	ruff check --fix-only --quiet $(PYTHON_FOLDERS)
+	ruff format $(PYTHON_FOLDERS)
+
+## make check          lint, format, types, architecture; no tests
+check: setup
+	@$(ENTER)
+	ruff check $(PYTHON_FOLDERS)
+	ruff format --diff --quiet $(PYTHON_FOLDERS)
+	mypy --strict elepose_core elepose_ros
+	python3 -m pytest -q --no-header tests/core/test_architecture.py
+
+## make test           check, then every test with real ROS 2; make test T=core/test_images.py runs one
+ifeq ($(T),)
+test: check
+else
+test: setup
+endif
+	@$(ENTER)
+	python3 -m pytest $(TEST_ARGUMENTS)
+
+## make test-ros       the tests over real ROS 2 processes
+test-ros: setup
+	@$(ENTER)
+	python3 -m pytest tests/ros tests/test_launch.py
+
+## make test-numpy1    the library's tests with NumPy 1.26
+test-numpy1: setup
+	@bash tools/numpy1.sh .venv .venv-numpy1
+	.venv-numpy1/bin/python -m pytest tests/core elepose_core
+
+## make demo           the shipped recording through the real nodes; pictures and a table in demo/out
+demo: setup
+	@$(ENTER)
+	python3 demo/run.py
+
+## make bench          speed and memory, one JSON line per figure
+bench: setup
+	@$(ENTER)
+	for benchmark in $(BENCHMARKS); do
+	  echo "== $$benchmark"
+	  python3 "$$benchmark"
+	done
+
+## make train-default  train, export and evaluate the shipped lifter again (about an hour on two cores)
+train-default: setup
+	@$(ENTER)
+	elepose train elepose --data $(DEFAULT_DATA) --config configs/default.toml --out runs/default
+	elepose export runs/default --out elepose_core/bundles/default.elepose
+
+## make docs           write the generated pages again (parameters, command line)
+docs: setup
+	@$(ENTER)
+	python3 docs/generate.py
+
+## make clean          remove everything that the other targets made
+clean:
+	@rm -rf .venv .venv-numpy1 .ros build install log demo/out *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -19,6 +19,8 @@ __all__ = ['write_page']
 
 Array = NDArray[np.float64]
 _MARGIN_M = 0.25
+# A browser copes with about this many frames; of a longer recording every n-th is shown.
+_MOST_FRAMES = 400
 
 
 def write_page(motions: Sequence[Motion], path: Path) -> None:
@@ -60,20 +62,22 @@ def _figure(motion: Motion) -> Any:
     from plotly import graph_objects
 
     joints = motion.joints_level_m()
-    labels = [_label(motion, frame) for frame in range(len(motion.time_s))]
+    chosen = range(0, len(joints), -(-len(joints) // _MOST_FRAMES))
     frames = [
         graph_objects.Frame(
-            data=_traces(joints[frame]), name=str(frame), layout={'title': {'text': labels[frame]}}
+            data=_traces(joints[frame]),
+            name=str(frame),
+            layout={'title': {'text': _label(motion, frame)}},
         )
-        for frame in range(len(joints))
+        for frame in chosen
     ]
     figure = graph_objects.Figure(data=_traces(joints[0], _camera()), frames=frames)
     figure.update_layout(
-        title={'text': labels[0]},
+        title={'text': _label(motion, 0)},
         height=640,
         scene=_scene(joints, motion.is_level),
-        sliders=[_slider(motion)],
-        updatemenus=[_buttons(motion)],
+        sliders=[_slider(motion, chosen)],
+        updatemenus=[_buttons(motion.time_s[chosen])],
         legend={'itemsizing': 'constant'},
     )
     return figure
@@ -148,17 +152,21 @@ def _label(motion: Motion, frame: int) -> str:
     return f'{motion.time_s[frame]:.2f} s, camera elevation {text}'
 
 
-def _slider(motion: Motion) -> dict[str, Any]:
+def _slider(motion: Motion, chosen: range) -> dict[str, Any]:
     still = {'mode': 'immediate', 'frame': {'duration': 0, 'redraw': True}}
     steps = [
-        {'method': 'animate', 'label': f'{time:.2f}', 'args': [[str(frame)], still]}
-        for frame, time in enumerate(motion.time_s)
+        {
+            'method': 'animate',
+            'label': f'{motion.time_s[frame]:.2f}',
+            'args': [[str(frame)], still],
+        }
+        for frame in chosen
     ]
     return {'steps': steps, 'currentvalue': {'prefix': 'time, s: '}}
 
 
-def _buttons(motion: Motion) -> dict[str, Any]:
-    steps = np.diff(motion.time_s)
+def _buttons(time_s: Array) -> dict[str, Any]:
+    steps = np.diff(time_s)
     period_ms = float(np.median(steps)) * 1000 if len(steps) else 100.0
     play = {'frame': {'duration': max(20.0, period_ms), 'redraw': True}, 'fromcurrent': True}
     stop = {'mode': 'immediate', 'frame': {'duration': 0, 'redraw': False}}

@@ -1,0 +1,138 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle: a folder `<name>.elepose` with `lifter.onnx` and `manifest.json`."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from elepose_core.errors import InputError
+from elepose_core.files import replacing, sha256_of
+
+__all__ = ['SCHEMA_VERSION', 'Bundle', 'Manifest', 'open_bundle', 'write_bundle']
+
+SCHEMA_VERSION = 1
+_SHIPPED = Path(__file__).resolve().parent / 'bundles'
+
+
+class Manifest(BaseModel):
+    """What a bundle says of itself.
+
+    Attributes:
+        schema_version: Of this file.
+        name: Of the bundle.
+        method: Training method.
+        joint_layout: Layout of input and output joints.
+        input_names: Of the graph, in order.
+        output_names: Of the graph, in order.
+        opset: ONNX operator set.
+        sha256: Of `lifter.onnx`.
+        parity: Largest difference from torch on real poses, per output and batch size.
+        training: Data, licence, steps, seed, revision, resolved settings.
+        metrics: Figures by data set, as `elepose evaluate` prints them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    schema_version: int
+    name: str
+    method: str
+    joint_layout: str
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    opset: int = Field(ge=7)
+    sha256: str = Field(pattern=r'^[0-9a-f]{64}$')
+    parity: dict[str, Any]
+    training: dict[str, Any]
+    metrics: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle: its folder and its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def onnx_path(self) -> Path:
+        """Return the path of the graph."""
+        return self.folder / 'lifter.onnx'
+
+
+def open_bundle(model: str | Path = 'default') -> Bundle:
+    """Open and check a bundle.
+
+    Args:
+        model: Path of a bundle folder, or the name of one that the package ships ('default').
+
+    Raises:
+        InputError: No such bundle, an unreadable manifest, another schema or a graph whose
+            checksum differs from the manifest's.
+    """
+    folder = Path(model)
+    # A bare name means a shipped bundle; a path has a separator or the suffix.
+    if isinstance(model, str) and folder.name == model and folder.suffix != '.elepose':
+        folder = _SHIPPED / f'{model}.elepose'
+        if not folder.is_dir():
+            shipped = ', '.join(sorted(p.stem for p in _SHIPPED.glob('*.elepose'))) or 'none'
+            raise InputError(
+                f'model is {model!r}; expected a shipped bundle ({shipped}) or the path of a '
+                'folder <name>.elepose'
+            )
+    manifest = _read_manifest(folder)
+    bundle = Bundle(folder, manifest)
+    if not bundle.onnx_path.is_file():
+        raise InputError(f'{bundle.onnx_path} does not exist; the bundle is incomplete')
+    found = sha256_of(bundle.onnx_path)
+    if found != manifest.sha256:
+        raise InputError(
+            f'{bundle.onnx_path} has sha256 {found[:12]}... but its manifest says '
+            f'{manifest.sha256[:12]}...; the file was damaged or exchanged'
+        )
+    return bundle
+
+
+def write_bundle(folder: Path, manifest: Manifest, write_onnx: Callable[[Path], None]) -> Bundle:
+    """Write a bundle folder; it appears whole or not at all.
+
+    Args:
+        folder: Must end in `.elepose`.
+        manifest: Its sha256 is replaced by that of the written graph.
+        write_onnx: Called with the path of the graph to write.
+    """
+    folder = Path(folder)
+    if folder.suffix != '.elepose':
+        raise InputError(f'output is {folder}; expected a folder name that ends in .elepose')
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        write_onnx(temporary / 'lifter.onnx')
+        digest = sha256_of(temporary / 'lifter.onnx')
+        manifest = manifest.model_copy(update={'sha256': digest})
+        text = json.dumps(manifest.model_dump(mode='json'), indent=2, sort_keys=False)
+        (temporary / 'manifest.json').write_text(text + '\n', encoding='utf-8')
+    return Bundle(folder, manifest)
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / 'manifest.json'
+    try:
+        tree = json.loads(path.read_text(encoding='utf-8'))
+    except OSError:
+        raise InputError(f'{path} cannot be read; expected a bundle folder') from None
+    except ValueError as error:
+        raise InputError(f'{path} is not JSON ({error})') from None
+    version = tree.get('schema_version') if isinstance(tree, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(f'{path}: schema_version is {version}; expected {SCHEMA_VERSION}')
+    try:
+        return Manifest.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f'{path}: {".".join(map(str, first["loc"]))} is wrong: {first["msg"]}'
+        ) from None

@@ -1,0 +1,69 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""`elepose export`: make a bundle of a training run."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+__all__ = ['export']
+
+
+def export(
+    run: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    out: Path,
+    data: Path,
+    metrics: tuple[Path, ...] = (),
+    data_licence: str = '',
+) -> None:
+    """Make a bundle of a training run and compare it with torch.
+
+    Args:
+        run: Folder that `elepose train` wrote; best.pt is taken, last.pt where there is none.
+        out: Bundle folder, <name>.elepose.
+        data: PoseSet whose poses the comparison uses.
+        metrics: JSON files of `elepose evaluate`; they enter the manifest under their stems.
+        data_licence: Licence and origin of the training data, for the manifest.
+    """
+    from elepose_core.bundle import SCHEMA_VERSION, Manifest
+    from elepose_core.cli.run_reader import lifter_of_run
+    from elepose_core.data.poseset import PoseSet
+    from elepose_core.errors import InputError
+    from elepose_core.export.onnx import export_bundle
+    from elepose_core.skeleton import H36M_17
+
+    lifter, training = lifter_of_run(run)
+    if data_licence:
+        training['data_licence'] = data_licence
+    poses = PoseSet.load(data)
+    if len(poses) < 256:
+        raise InputError(f'{data} holds {len(poses)} poses; expected 256 or more to compare on')
+    figures = {}
+    for path in metrics:
+        try:
+            figures[path.stem] = json.loads(path.read_text(encoding='utf-8'))
+        except (OSError, ValueError) as error:
+            raise InputError(f'{path} is not a readable JSON file ({error})') from None
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=out.stem,
+        method=str(training.pop('method', 'elepose')),
+        joint_layout=H36M_17.name,
+        input_names=(),
+        output_names=(),
+        opset=7,
+        sha256='0' * 64,
+        parity={},
+        training=training,
+        metrics=figures,
+    )
+    bundle = export_bundle(lifter, out, manifest, poses.rays.astype('float32'), poses.scores)
+    size_mb = bundle.onnx_path.stat().st_size / 1e6
+    print(f'{bundle.folder}: {size_mb:.1f} MB, sha256 {bundle.manifest.sha256[:12]}')
+    for batch, by_output in bundle.manifest.parity['largest_difference'].items():
+        row = ', '.join(f'{name} {value:.1e}' for name, value in by_output.items())
+        print(f'  batch {batch}: largest difference from torch: {row}')

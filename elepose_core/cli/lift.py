@@ -1,0 +1,62 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""`elepose lift`: files in, 3D out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+__all__ = ['lift']
+
+_IMAGES_AND_VIDEOS = {'.jpg', '.jpeg', '.png', '.mp4', '.avi', '.mov', '.mkv', '.webm'}
+
+
+def lift(
+    source: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    out: Path,
+    model: str = 'default',
+    detector: str = 'movenet_multipose',
+    stature_m: float = 1.70,
+    fov_deg: float = 60.0,
+    image_size: tuple[int, int] | None = None,
+    layout: str | None = None,
+) -> None:
+    """Lift a PoseSet, keypoint JSON, image, video or bag.
+
+    Args:
+        source: PoseSet npz, COCO keypoint JSON, folder of OpenPose JSON, image, video or rosbag2.
+        out: npz file; for a bag the new bag's folder.
+        model: Bundle folder or name of a shipped bundle.
+        detector: 2D detector for images; none for a bag with keypoints.
+        stature_m: Assumed height of people, metres.
+        fov_deg: Assumed horizontal field of view where the source has no calibration.
+        image_size: Width and height for keypoint files that do not state them.
+        layout: Joint layout of OpenPose files (openpose_18, openpose_25) where it is ambiguous.
+    """
+    from elepose_core.errors import InputError
+    from elepose_core.offline import bag, keypoint_files, media, poses
+    from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
+    from elepose_core.runtime.predictor import Predictor
+
+    if not source.exists():
+        raise InputError(f'{source} does not exist; expected a file or folder to lift')
+    predictor = Predictor(model, threads=2)
+    options = LiftingOptions(stature_m=stature_m)
+    kind = source.suffix.lower()
+    if kind == '.npz':
+        poses.lift_poses(source, out, predictor, options)
+    elif kind == '.json' or (source.is_dir() and any(source.glob('*_keypoints.json'))):
+        size = keypoint_files.ImageSize(*image_size) if image_size else None
+        assumed = keypoint_files.Assumptions(fov_deg, size, layout)
+        keypoint_files.lift_keypoints(source, out, predictor, options, assumed)
+    elif kind in _IMAGES_AND_VIDEOS:
+        media.lift_media(source, out, PeopleLifter(predictor, options), detector, fov_deg)
+    elif source.is_dir() or kind in {'.mcap', '.db3'}:
+        bag.lift_bag(source, out, PeopleLifter(predictor, options), detector, fov_deg)
+    else:
+        raise InputError(
+            f'{source} has the suffix {kind!r}; expected .npz, .json, an image, a video or a bag'
+        )

@@ -1,0 +1,48 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""`elepose train`: learn a lifter from 2D keypoints alone."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+__all__ = ['train']
+
+
+def train(
+    method: Annotated[Literal['elepose'], tyro.conf.Positional],
+    /,
+    *,
+    data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar='P.npz')],
+    out: Path,
+    config: Path | None = None,
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar='a.b=v')] = (),
+    val: Path | None = None,
+    resume: bool = False,
+    threads: int = 0,
+) -> None:
+    """Learn a lifter from 2D keypoints alone, on the CPU.
+
+    Args:
+        method: Training method.
+        data: PoseSet files; only their keypoints and cameras are read.
+        out: Folder of the run.
+        config: TOML file of settings.
+        set: Overrides of single settings.
+        val: PoseSet with 3D truth to measure on now and then; it chooses the best step.
+        resume: Go on with the run in `out`.
+        threads: CPU threads, 0 = all.
+    """
+    from elepose_core.cli.training_run import TrainingRun
+    from elepose_core.config import read_experiment
+    from elepose_core.errors import InputError
+
+    if not data:
+        raise InputError('data is empty; expected at least one PoseSet npz file')
+    if resume and config is None:
+        config = out / 'config.toml'
+    elif not resume and out.exists() and any(out.iterdir()):
+        raise InputError(f'{out} is not empty; expected a new folder, or --resume to go on')
+    experiment = read_experiment(config, set)
+    TrainingRun(method, out, experiment, threads).train(data, val)

@@ -1,0 +1,226 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""`PoseSet`: clips of 2D keypoints with their cameras, and 3D truth where there is any."""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elepose_core.errors import InputError
+from elepose_core.files import replacing
+from elepose_core.skeleton import H36M_17
+
+__all__ = ['PoseSet']
+
+_JOINTS = len(H36M_17)
+_REQUIRED = ('keypoints_px', 'camera_matrix', 'image_size', 'clip_index', 'frame_index', 'fps')
+
+
+@dataclass(frozen=True)
+class PoseSet:
+    """N poses of the 17 joints of `H36M_17`, grouped into clips of continuous motion.
+
+    Attributes:
+        keypoints_px: (N, 17, 2) float32 pixels, NaN = missing; may lie outside the image.
+        scores: (N, 17) float32 in 0..1, 0 = missing.
+        camera_matrix: (C, 3, 3) float64, K of each camera.
+        camera_index: (N,) int64 into the cameras.
+        image_size: (C, 2) int64, width and height.
+        clip_index: (N,) int64; poses of one clip are one motion seen by one fixed camera.
+        frame_index: (N,) int64, rising within a clip.
+        fps: Frames per second of `frame_index`.
+        subject: (clips,) str or None.
+        action: (clips,) str or None.
+        joints_cam_m: (N, 17, 3) float32 truth in the optical frame, metres, or None.
+        elevation_rad: (N,) float32 truth, or None.
+        extra: Arrays under unknown keys; they are kept when the set is saved.
+    """
+
+    keypoints_px: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    camera_matrix: NDArray[np.float64]
+    camera_index: NDArray[np.int64]
+    image_size: NDArray[np.int64]
+    clip_index: NDArray[np.int64]
+    frame_index: NDArray[np.int64]
+    fps: float
+    subject: NDArray[np.str_] | None = None
+    action: NDArray[np.str_] | None = None
+    joints_cam_m: NDArray[np.float32] | None = None
+    elevation_rad: NDArray[np.float32] | None = None
+    extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.keypoints_px)
+
+    @classmethod
+    def load(cls, path: Path) -> 'PoseSet':
+        """Read an npz file.
+
+        Raises:
+            InputError: The file cannot be read, a required key is absent or an array does not
+                fit; the sentence names file, key, value and expectation.
+        """
+        return cls.from_arrays(_read_npz(Path(path)), source=str(path))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], source: str) -> 'PoseSet':
+        """Check arrays under the keys of the file contract and make a set of them.
+
+        Args:
+            arrays: Key to array; see the class for shapes.
+            source: What to call the origin in an error, for instance the file's name.
+        """
+        arrays = dict(arrays)
+        for key in _REQUIRED:
+            if key not in arrays:
+                raise InputError(
+                    f'{source}: key {key!r} is missing; a PoseSet needs {", ".join(_REQUIRED)}'
+                )
+        keypoints = _floats(arrays.pop('keypoints_px'), (None, _JOINTS, 2), source, 'keypoints_px')
+        count = len(keypoints)
+        cameras = np.asarray(arrays.pop('camera_matrix'))
+        cameras = cameras[None] if cameras.ndim == 2 else cameras
+        cameras = _floats(cameras, (None, 3, 3), source, 'camera_matrix', np.float64)
+        if not np.isfinite(cameras).all() or (cameras[:, [0, 1], [0, 1]] <= 0).any():
+            raise InputError(f'{source}: camera_matrix has a focal length that is not > 0')
+        optional: dict[str, Any] = {}
+        shapes = {'joints_cam_m': (count, _JOINTS, 3), 'elevation_rad': (count,)}
+        for key, shape in shapes.items():
+            if key in arrays:
+                optional[key] = _floats(arrays.pop(key), shape, source, key)
+        for key in ('subject', 'action'):
+            if key in arrays:
+                optional[key] = np.atleast_1d(arrays.pop(key)).astype(np.str_)
+        size = np.asarray(arrays.pop('image_size')).reshape(-1, 2).astype(np.int64)
+        return cls(
+            keypoints_px=keypoints,
+            scores=_scores(arrays.pop('scores', None), keypoints, source),
+            camera_matrix=cameras,
+            camera_index=_indices(arrays, 'camera_index', count, len(cameras), source),
+            image_size=np.broadcast_to(size, (len(cameras), 2)).copy(),
+            clip_index=_indices(arrays, 'clip_index', count, None, source),
+            frame_index=_indices(arrays, 'frame_index', count, None, source),
+            fps=_fps(arrays.pop('fps'), source),
+            extra=arrays,
+            **optional,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write an npz file that `load` reads back; the file appears whole or not at all."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != 'extra'}
+        arrays = {k: np.asarray(v) for k, v in arrays.items() if v is not None}
+        path = Path(path)
+        if path.suffix != '.npz':
+            raise InputError(f'output is {path}; expected a name that ends in .npz')
+        with replacing(path) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **{**self.extra, **arrays})
+
+    def select(self, rows: NDArray[Any]) -> 'PoseSet':
+        """Return the set with only these rows (indices or mask); clips keep their numbers."""
+        per_pose = {
+            f.name: getattr(self, f.name)[rows]
+            for f in fields(self)
+            if f.name in _PER_POSE and getattr(self, f.name) is not None
+        }
+        extra = {k: v[rows] if v.shape[:1] == (len(self),) else v for k, v in self.extra.items()}
+        return replace(self, **per_pose, extra=extra)
+
+    @property
+    def rays(self) -> NDArray[np.float64]:
+        """Return (N, 17, 2) normalised image coordinates x/z, y/z; a PoseSet has no distortion."""
+        k = self.camera_matrix[self.camera_index]
+        centred = self.keypoints_px.astype(np.float64) - k[:, None, :2, 2]
+        y = centred[..., 1] / k[:, None, 1, 1]
+        x = (centred[..., 0] - k[:, None, 0, 1] * y) / k[:, None, 0, 0]
+        return np.stack([x, y], axis=-1)
+
+
+_PER_POSE = {
+    'keypoints_px',
+    'scores',
+    'camera_index',
+    'clip_index',
+    'frame_index',
+    'joints_cam_m',
+    'elevation_rad',
+}
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise InputError(f'{path} does not exist; expected a PoseSet npz file') from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(f'{path} is not a readable npz file of plain arrays ({error})') from None
+
+
+def _floats(
+    array: NDArray[Any],
+    shape: tuple[int | None, ...],
+    source: str,
+    key: str,
+    kind: type[np.floating[Any]] = np.float32,
+) -> NDArray[Any]:
+    array = np.asarray(array)
+    fits = array.ndim == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in 'fiu':
+        want = ', '.join('N' if s is None else str(s) for s in shape)
+        raise InputError(
+            f'{source}: {key} is {array.dtype} of shape {array.shape}; '
+            f'expected numbers of shape ({want})'
+        )
+    return np.asarray(array, dtype=kind)
+
+
+def _scores(
+    scores: NDArray[Any] | None, keypoints: NDArray[np.float32], source: str
+) -> NDArray[np.float32]:
+    seen = np.isfinite(keypoints).all(-1)
+    if scores is None:
+        return seen.astype(np.float32)
+    scores = _floats(scores, keypoints.shape[:2], source, 'scores')
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise InputError(f'{source}: scores reach {np.nanmax(scores):g}; expected values in 0..1')
+    return np.where(seen, scores, 0.0).astype(np.float32)
+
+
+def _indices(
+    arrays: dict[str, NDArray[Any]], key: str, count: int, below: int | None, source: str
+) -> NDArray[np.int64]:
+    if key not in arrays:
+        if key == 'camera_index' and below == 1:
+            return np.zeros(count, np.int64)
+        raise InputError(f'{source}: key {key!r} is missing; needed for {below} cameras')
+    index = np.asarray(arrays.pop(key))
+    if index.shape != (count,) or index.dtype.kind not in 'iu':
+        raise InputError(
+            f'{source}: {key} is {index.dtype} of shape {index.shape}; '
+            f'expected integers of shape ({count},)'
+        )
+    if count and (index.min() < 0 or (below is not None and index.max() >= below)):
+        raise InputError(
+            f'{source}: {key} runs {index.min()}..{index.max()}; expected 0..{(below or 1) - 1}'
+            if below is not None
+            else f'{source}: {key} has {index.min()}; expected values >= 0'
+        )
+    return index.astype(np.int64)
+
+
+def _fps(value: NDArray[Any], source: str) -> float:
+    try:
+        fps = float(value)
+    except (TypeError, ValueError):
+        fps = float('nan')
+    if not 0 < fps < 1e6:
+        raise InputError(f'{source}: fps is {value}; expected one number > 0')
+    return fps

@@ -1,0 +1,67 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing files so that a crash never leaves half of one behind."""
+
+import contextlib
+import hashlib
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ['replacing', 'sha256_of']
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that takes its name when the block succeeds.
+
+    The block may make a file or a folder there. On an exception the sibling is removed and
+    whatever stood at `path` stays as it was.
+
+    Args:
+        path: The final name; its folder is made when it is absent.
+
+    Yields:
+        The temporary name, in the same folder so that the rename is atomic.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: some writers choose their format by it.
+    temporary = path.with_name(f'.{path.stem}.{secrets.token_hex(4)}{path.suffix}')
+    try:
+        yield temporary
+        _move_over(temporary, path)
+    finally:
+        _remove(temporary)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _move_over(temporary: Path, path: Path) -> None:
+    if not path.is_dir():
+        temporary.replace(path)
+        return
+    # A folder cannot be replaced in one call: the old one steps aside first.
+    aside = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.old')
+    path.replace(aside)
+    try:
+        temporary.replace(path)
+    except OSError:
+        aside.replace(path)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

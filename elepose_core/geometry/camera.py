@@ -1,0 +1,218 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pinhole camera with lens distortion: pixels to viewing rays and back."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from elepose_core.errors import InputError
+
+__all__ = ['DISTORTION_MODELS', 'Camera', 'pixels_from_rays', 'project', 'rays_from_pixels']
+
+Array = NDArray[np.float64]
+
+DISTORTION_MODELS = ('none', 'plumb_bob', 'rational_polynomial', 'equidistant')
+_COEFFICIENTS = {
+    'none': (0,),
+    'plumb_bob': (4, 5),
+    'rational_polynomial': (8,),
+    'equidistant': (4,),
+}
+# Distortion is inverted by fixed-point steps; real lenses converge to 1e-9 well before this.
+_UNDISTORT_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Intrinsics of one camera.
+
+    Attributes:
+        matrix: (3, 3) K in pixels; zero skew is not required.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        distortion_model: One of `DISTORTION_MODELS`, coefficients in the order of OpenCV and ROS.
+        distortion: The coefficients.
+        assumed: True when nobody calibrated this camera and a field of view was assumed.
+    """
+
+    matrix: Array
+    width: int
+    height: int
+    distortion_model: str = 'none'
+    distortion: tuple[float, ...] = ()
+    assumed: bool = False
+
+    def __post_init__(self) -> None:
+        matrix = np.array(self.matrix, dtype=np.float64)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+            raise InputError(
+                f'camera matrix has shape {matrix.shape} or non-finite entries; expected (3, 3)'
+            )
+        if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+            raise InputError(
+                f'focal lengths are {matrix[0, 0]:g} and {matrix[1, 1]:g} px; expected > 0 '
+                '(zero means that the camera is not calibrated)'
+            )
+        if self.distortion_model not in DISTORTION_MODELS:
+            raise InputError(
+                f'distortion_model is {self.distortion_model!r}; '
+                f'expected one of {", ".join(DISTORTION_MODELS)}'
+            )
+        counts = _COEFFICIENTS[self.distortion_model]
+        if len(self.distortion) not in counts:
+            raise InputError(
+                f'{self.distortion_model} has {len(self.distortion)} distortion coefficients; '
+                f'expected {" or ".join(map(str, counts))}'
+            )
+        if not all(math.isfinite(c) for c in self.distortion):
+            raise InputError(f'distortion is {self.distortion}; expected finite coefficients')
+        matrix.setflags(write=False)
+        object.__setattr__(self, 'matrix', matrix)
+
+    @classmethod
+    def from_field_of_view(cls, width: int, height: int, horizontal_fov_rad: float) -> 'Camera':
+        """Make the assumed camera of a robot that publishes no calibration.
+
+        The axis goes through the middle of the image and pixels are square.
+        """
+        if not 0 < horizontal_fov_rad < math.pi:
+            raise InputError(f'horizontal_fov_rad is {horizontal_fov_rad}; expected 0..pi')
+        if width <= 0 or height <= 0:
+            raise InputError(f'image is {width}x{height} pixels; expected both > 0')
+        focal_px = width / 2 / math.tan(horizontal_fov_rad / 2)
+        matrix = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1]])
+        return cls(matrix, width, height, assumed=True)
+
+    def scaled_to(self, width: int, height: int) -> 'Camera':
+        """Return the same camera for an image that was resized as a whole.
+
+        Raises:
+            InputError: The new size has another aspect ratio, so that it is not a plain resize.
+        """
+        if (width, height) == (self.width, self.height):
+            return self
+        x, y = width / max(self.width, 1), height / max(self.height, 1)
+        if min(x, y) <= 0 or abs(x / y - 1) > 0.01:
+            raise InputError(
+                f'image is {width}x{height} but the camera is calibrated for '
+                f'{self.width}x{self.height}; expected the same size or the same aspect ratio'
+            )
+        matrix = np.diag([x, y, 1.0]) @ self.matrix
+        return Camera(matrix, width, height, self.distortion_model, self.distortion, self.assumed)
+
+
+def rays_from_pixels(points_px: ArrayLike, camera: Camera) -> Array:
+    """Undistort pixels into normalised image coordinates.
+
+    Args:
+        points_px: (..., 2) pixels; NaN stays NaN.
+        camera: The camera that took them.
+
+    Returns:
+        (..., 2) x/z and y/z in the camera frame. NaN too where a pixel lies so far outside the
+        image that the lens model has no ray for it.
+    """
+    points = np.asarray(points_px, dtype=np.float64)
+    homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
+    distorted = (homogeneous @ np.linalg.inv(camera.matrix).T)[..., :2]
+    return _UNDISTORT[camera.distortion_model](distorted, camera.distortion)
+
+
+def pixels_from_rays(rays: ArrayLike, camera: Camera) -> Array:
+    """Distort normalised image coordinates (..., 2) into pixels (..., 2)."""
+    undistorted = np.asarray(rays, dtype=np.float64)
+    distorted = _DISTORT[camera.distortion_model](undistorted, camera.distortion)
+    homogeneous = np.concatenate([distorted, np.ones_like(distorted[..., :1])], axis=-1)
+    return (homogeneous @ camera.matrix.T)[..., :2]
+
+
+def project(points_cam_m: ArrayLike, camera: Camera) -> Array:
+    """Project camera-frame points (..., 3) in metres to pixels (..., 2).
+
+    Points on or behind the camera plane (z <= 0) have no picture and come back as NaN.
+    """
+    points = np.asarray(points_cam_m, dtype=np.float64)
+    depth = np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
+    return pixels_from_rays(points[..., :2] / depth, camera)
+
+
+def _keep(rays: Array, _coefficients: tuple[float, ...]) -> Array:
+    return rays
+
+
+def _distort_polynomial(rays: Array, coefficients: tuple[float, ...]) -> Array:
+    """Apply the Brown model (4, 5 or 8 coefficients k1 k2 p1 p2 k3 k4 k5 k6)."""
+    radial, tangential = _brown_terms(rays, coefficients)
+    return rays * radial + tangential
+
+
+def _brown_terms(rays: Array, coefficients: tuple[float, ...]) -> tuple[Array, Array]:
+    k1, k2, p1, p2, k3, k4, k5, k6 = (*coefficients, *(0.0,) * (8 - len(coefficients)))
+    x, y = rays[..., 0], rays[..., 1]
+    r2 = x * x + y * y
+    radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    tangential = np.stack(
+        [
+            2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+            p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+        ],
+        axis=-1,
+    )
+    return radial[..., None], tangential
+
+
+def _undistort_polynomial(distorted: Array, coefficients: tuple[float, ...]) -> Array:
+    rays = distorted
+    with np.errstate(all='ignore'):  # far outside the image the steps may diverge: NaN below
+        for _ in range(_UNDISTORT_STEPS):
+            radial, tangential = _brown_terms(rays, coefficients)
+            rays = (distorted - tangential) / radial
+        miss = np.abs(_distort_polynomial(rays, coefficients) - distorted).max(-1, keepdims=True)
+        return np.where(miss < 1e-6, rays, np.nan)
+
+
+def _distort_equidistant(rays: Array, coefficients: tuple[float, ...]) -> Array:
+    """Apply the fisheye model: the image radius is an odd polynomial of the ray's angle."""
+    radius = np.linalg.norm(rays, axis=-1, keepdims=True)
+    angle = np.arctan(radius)
+    image_radius = _fisheye_radius(angle, coefficients)
+    return rays * np.where(radius > 1e-9, image_radius / np.maximum(radius, 1e-9), 1.0)
+
+
+def _undistort_equidistant(distorted: Array, coefficients: tuple[float, ...]) -> Array:
+    image_radius = np.linalg.norm(distorted, axis=-1, keepdims=True)
+    angle = image_radius
+    with np.errstate(all='ignore'):
+        for _ in range(_UNDISTORT_STEPS):
+            angle = angle * image_radius / np.maximum(_fisheye_radius(angle, coefficients), 1e-12)
+        # Rays at a right angle or more have no point on the z = 1 plane.
+        good = (np.abs(_fisheye_radius(angle, coefficients) - image_radius) < 1e-6) & (
+            angle < math.radians(89)
+        )
+        scale = np.where(image_radius > 1e-9, np.tan(angle) / np.maximum(image_radius, 1e-9), 1.0)
+        return np.where(good, distorted * scale, np.nan)
+
+
+def _fisheye_radius(angle: Array, coefficients: tuple[float, ...]) -> Array:
+    k1, k2, k3, k4 = coefficients
+    a2 = angle * angle
+    return np.asarray(angle * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4)))))
+
+
+_Lens = Callable[[Array, tuple[float, ...]], Array]
+_DISTORT: dict[str, _Lens] = {
+    'none': _keep,
+    'plumb_bob': _distort_polynomial,
+    'rational_polynomial': _distort_polynomial,
+    'equidistant': _distort_equidistant,
+}
+_UNDISTORT: dict[str, _Lens] = {
+    'none': _keep,
+    'plumb_bob': _undistort_polynomial,
+    'rational_polynomial': _undistort_polynomial,
+    'equidistant': _undistort_equidistant,
+}

@@ -1,0 +1,68 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""One function per term of the training loss, named after what it penalises."""
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+__all__ = [
+    'LossWeights',
+    'bone_ratio_loss',
+    'completion_loss',
+    'mean_distance',
+    'pairwise_deformation_loss',
+]
+
+
+class LossWeights(BaseModel):
+    """Weights of the terms; consistency dominates a lightly weighted likelihood."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    likelihood: float = Field(0.1, ge=0)
+    reprojection: float = Field(5.0, ge=0)
+    consistency_3d: float = Field(5.0, ge=0)
+    pairwise_deformation: float = Field(2.0, ge=0)
+    bone_ratio: float = Field(10.0, ge=0)
+    elevation_consistency: float = Field(1.0, ge=0)
+    completion: float = Field(1.0, ge=0)
+
+
+def mean_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Return the mean Euclidean distance of points (..., D)."""
+    return torch.linalg.vector_norm(first - second, dim=-1).mean()
+
+
+def pairwise_deformation_loss(pose: Tensor, lifted_again: Tensor) -> Tensor:
+    """Penalise that two poses differ from each other in another way after the round trip.
+
+    Args:
+        pose: (B, J, 3) scaled poses; rows 2i and 2i+1 make a pair.
+        lifted_again: The same poses after turning, projecting, lifting and turning back.
+
+    Source: ElePose, section 3.4 (pairwise deformation).
+    """
+    pairs = len(pose) // 2 * 2
+    first = pose[0:pairs:2] - pose[1:pairs:2]
+    second = lifted_again[0:pairs:2] - lifted_again[1:pairs:2]
+    return mean_distance(first, second)
+
+
+def bone_ratio_loss(lengths: Tensor, ratios: Tensor) -> Tensor:
+    """Penalise squared deviation of relative bone lengths (B, bones) from `ratios` (bones,).
+
+    Source: ElePose, section 3.4 (bone lengths prior).
+    """
+    relative = lengths / lengths.mean(1, keepdim=True)
+    return (relative - ratios).square().sum(1).mean()
+
+
+def completion_loss(completion: Tensor, pose_2d: Tensor, visible: Tensor) -> Tensor:
+    """Penalise the distance of guessed joints (B, J, 2) from the true ones where they are hidden.
+
+    Returns 0 when every joint is visible.
+    """
+    hidden = 1.0 - visible
+    distance = torch.sqrt(((completion - pose_2d) ** 2).sum(-1) + 1e-12)
+    return (distance * hidden).sum() / hidden.sum().clamp(min=1.0)

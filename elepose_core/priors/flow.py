@@ -1,0 +1,87 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The prior: a normalizing flow on whitened principal components of scaled 2D poses."""
+
+import FrEIA.framework
+import FrEIA.modules
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+__all__ = ['FlowPrior', 'PriorConfig', 'scaled_pose']
+
+
+class PriorConfig(BaseModel):
+    """Size and training of the prior."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    components: int = Field(28, ge=2, le=32)
+    blocks: int = Field(8, ge=1, le=32)
+    width: int = Field(256, ge=8, le=4096)
+    noise: float = Field(0.05, ge=0, le=1)
+    steps: int = Field(3000, ge=1)
+    batch_size: int = Field(256, ge=8)
+    learning_rate: float = Field(1e-3, gt=0)
+
+
+def scaled_pose(pose_2d: Tensor) -> Tensor:
+    """Flatten complete root-centred poses (B, 17, 2) to (B, 34) with mean joint distance 1."""
+    radius = torch.sqrt((pose_2d * pose_2d).sum(-1) + 1e-12).mean(1)
+    return (pose_2d / radius[:, None, None]).flatten(1)
+
+
+class FlowPrior(nn.Module):
+    """Density of scaled 2D poses.
+
+    Source: the PCA + flow prior of ElePose, section 3.3.
+        Differs: components are whitened, inputs carry a little noise while the flow learns, and
+        poses are scaled one by one instead of by one constant per data set.
+    """
+
+    mean: Tensor
+    whitening: Tensor
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer('mean', torch.zeros(34))
+        self.register_buffer('whitening', torch.zeros(34, config.components))
+        self.flow = FrEIA.framework.SequenceINN(config.components)
+        # FrEIA draws its fixed rotations from numpy's global state: pin them to torch's seed.
+        np.random.seed(torch.initial_seed() % 2**32)  # noqa: NPY002
+        for _ in range(config.blocks):
+            self.flow.append(
+                FrEIA.modules.AllInOneBlock,
+                subnet_constructor=self._subnet,
+                permute_soft=True,
+            )
+
+    def _subnet(self, inputs: int, outputs: int) -> nn.Module:
+        width = self.config.width
+        return nn.Sequential(
+            nn.Linear(inputs, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, outputs),
+        )
+
+    def fit_components(self, poses: Tensor) -> None:
+        """Set mean and whitened principal axes from scaled poses (N, 34)."""
+        mean = poses.mean(0)
+        _, singular, axes = torch.linalg.svd(poses - mean, full_matrices=False)
+        count = self.config.components
+        deviation = singular[:count] / len(poses) ** 0.5
+        self.mean.copy_(mean)
+        self.whitening.copy_(axes[:count].T / deviation.clamp(min=1e-3))
+
+    def whitened(self, poses: Tensor) -> Tensor:
+        """Return the components (B, components) of scaled poses (B, 34)."""
+        return (poses - self.mean) @ self.whitening
+
+    def negative_log_likelihood(self, components: Tensor) -> Tensor:
+        """Return -log p (B,) in nat up to a constant, of whitened components."""
+        latent, log_determinant = self.flow(components)
+        return torch.as_tensor(0.5 * (latent**2).sum(1) - log_determinant)

@@ -1,0 +1,154 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""People of one frame after the other: track, lift, place. The node and the files share this."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elepose_core.errors import InputError
+from elepose_core.geometry.camera import Camera, rays_from_pixels
+from elepose_core.runtime.elevation import ElevationMean
+from elepose_core.runtime.people import People2D, Skeleton3D, Skeletons3D
+from elepose_core.runtime.placement import place_by_stature
+from elepose_core.runtime.predictor import Predictor
+from elepose_core.runtime.tracking import Tracker
+from elepose_core.skeleton import h36m_from
+
+__all__ = ['LiftingOptions', 'PeopleLifter']
+
+# Clip error that a bundle without figures is taken to have.
+_UNMEASURED_ELEVATION_ERROR_DEG = 10.0
+
+
+@dataclass(frozen=True)
+class LiftingOptions:
+    """Settings of `PeopleLifter`.
+
+    Attributes:
+        stature_m: Assumed height of people, metres, 0.3..3.
+        min_keypoint_score: Keypoints below this count as missing, 0..1.
+        min_keypoints: Joints that a person needs to be lifted, 3..17.
+        max_gap_s: A person unseen for longer is a new one.
+        max_people: More are ignored, those with the lowest scores first.
+    """
+
+    stature_m: float = 1.70
+    min_keypoint_score: float = 0.2
+    min_keypoints: int = 6
+    max_gap_s: float = 0.5
+    max_people: int = 20
+
+    def __post_init__(self) -> None:
+        ranges = {
+            'stature_m': (0.3, 3.0),
+            'min_keypoint_score': (0.0, 1.0),
+            'min_keypoints': (3, 17),
+            'max_gap_s': (0.0, 60.0),
+            'max_people': (1, 1000),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f'{name} is {value}; expected {low}..{high}')
+
+
+class PeopleLifter:
+    """Turns the 2D people of a camera into 3D skeletons, frame by frame.
+
+    All memory between frames (tracks, elevation) lives here and is dropped when time jumps back.
+    """
+
+    def __init__(self, predictor: Predictor, options: LiftingOptions | None = None) -> None:
+        self.options = options or LiftingOptions()
+        self._predictor = predictor
+        self._tracker = Tracker(self.options.max_gap_s)
+        self._elevation = ElevationMean(_elevation_error_rad(predictor))
+        self._last_ns: int | None = None
+
+    def reset(self) -> None:
+        """Forget tracks and elevation."""
+        self._tracker.reset()
+        self._elevation.reset()
+        self._last_ns = None
+
+    def lift(self, people: People2D, camera: Camera) -> Skeletons3D:
+        """Lift the people of one frame.
+
+        Args:
+            people: Keypoints in pixels of `camera`'s image.
+            camera: Its intrinsics.
+
+        Raises:
+            InputError: The layout is unknown or a person's arrays do not fit it. Nothing that is
+                remembered changes then.
+        """
+        keypoints, scores, ids = self._usable(people)
+        was_reset = self._last_ns is not None and people.stamp_ns < self._last_ns
+        if was_reset:
+            self.reset()
+        self._last_ns = people.stamp_ns
+        numbers, ended = self._tracker.update(keypoints, ids, people.stamp_ns)
+        if not keypoints:
+            estimate = self._elevation.estimate()
+            return Skeletons3D(people.stamp_ns, (), ended, estimate, was_reset)
+        rays = rays_from_pixels(np.stack(keypoints), camera)
+        joints, up = self._predictor.lift(rays.astype(np.float32), np.stack(scores))
+        self._elevation.add(up, people.stamp_ns)
+        skeletons = tuple(
+            self._skeleton(joints[i], scores[i], ids[i], numbers[i], camera)
+            for i in range(len(keypoints))
+        )
+        return Skeletons3D(
+            people.stamp_ns, skeletons, ended, self._elevation.estimate(), was_reset
+        )
+
+    def _usable(
+        self, people: People2D
+    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], list[str]]:
+        """Convert to the lifter's layout and keep those with enough joints."""
+        kept = []
+        for person in people.people:
+            keypoints, scores = h36m_from(person.keypoints_px, person.scores, people.layout)
+            seen = scores >= max(self.options.min_keypoint_score, 1e-6)
+            if seen.sum() >= self.options.min_keypoints:
+                keypoints = np.where(seen[:, None], keypoints, np.float32(np.nan))
+                kept.append((keypoints, np.where(seen, scores, np.float32(0)), person.id))
+        if len(kept) > self.options.max_people:
+            best = sorted(range(len(kept)), key=lambda i: -float(kept[i][1].sum()))
+            kept = [kept[i] for i in sorted(best[: self.options.max_people])]
+        return [k for k, _, _ in kept], [s for _, s, _ in kept], [i for _, _, i in kept]
+
+    def _skeleton(
+        self,
+        joints: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        upstream_id: str,
+        number: int,
+        camera: Camera,
+    ) -> Skeleton3D:
+        placement = place_by_stature(joints, camera, self.options.stature_m)
+        # The graph completes hidden joints; a guess without a sigma is not published as a joint.
+        seen = (scores > 0)[:, None]
+        return Skeleton3D(
+            id=upstream_id or str(number),
+            track=number,
+            joints_cam_m=np.where(seen, placement.joints_cam_m, np.float32(np.nan)),
+            sigma_m=np.full(len(joints), np.nan, np.float32),
+            scores=scores,
+            root_cam_m=placement.root_cam_m,
+            root_covariance_m2=placement.root_covariance_m2,
+            scale_source=placement.scale_source,
+            plausibility=math.nan,
+        )
+
+
+def _elevation_error_rad(predictor: Predictor) -> float:
+    """Return the error over a clip that the bundle's own figures state."""
+    by_set = predictor.manifest.metrics.values()
+    errors = [m['elevation_clip_mae_deg'] for m in by_set if 'elevation_clip_mae_deg' in m]
+    # A Gaussian's standard deviation is 1.25 times its mean absolute deviation.
+    worst = max(errors) if errors else _UNMEASURED_ELEVATION_ERROR_DEG
+    return math.radians(1.25 * worst)

@@ -1,0 +1,119 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into the lifting of one frame and what comes out: plain values, no ROS."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ['Elevation', 'People2D', 'Person2D', 'ScaleSource', 'Skeleton3D', 'Skeletons3D']
+
+
+@dataclass(frozen=True)
+class Person2D:
+    """Keypoints of one person.
+
+    Attributes:
+        id: The upstream tracker's identity, '' where there is none.
+        keypoints_px: (J, 2) float32 pixels, NaN = missing.
+        scores: (J,) float32 in 0..1, 0 = missing.
+    """
+
+    id: str
+    keypoints_px: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class People2D:
+    """All people of one frame.
+
+    Attributes:
+        stamp_ns: Time of the image, nanoseconds.
+        layout: Key of `elepose_core.skeleton.LAYOUTS`.
+        people: In the detector's order.
+    """
+
+    stamp_ns: int
+    layout: str
+    people: tuple[Person2D, ...]
+
+
+class ScaleSource(IntEnum):
+    """Where the metric scale of a skeleton comes from; values are those of the message."""
+
+    UNKNOWN = 0
+    STATURE = 1
+    GROUND = 2
+    DEPTH = 3
+
+
+@dataclass(frozen=True)
+class Skeleton3D:
+    """One lifted person in the camera's optical frame.
+
+    Attributes:
+        id: Upstream identity, or the own track's as text.
+        track: Number of the track, >= 0; the same person keeps it from frame to frame.
+        joints_cam_m: (17, 3) float32 metres, layout H36M_17; NaN = unknown.
+        sigma_m: (17,) float32 one standard deviation, metres; NaN = not estimated.
+        scores: (17,) float32 of the 2D joints; 0 where the joint was not seen and is NaN.
+        root_cam_m: (3,) float64 pelvis, metres.
+        root_covariance_m2: (3, 3) float64.
+        scale_source: What the scale rests on.
+        plausibility: 0..1, NaN = not estimated.
+    """
+
+    id: str
+    track: int
+    joints_cam_m: NDArray[np.float32]
+    sigma_m: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    root_cam_m: NDArray[np.float64]
+    root_covariance_m2: NDArray[np.float64]
+    scale_source: ScaleSource
+    plausibility: float
+
+
+@dataclass(frozen=True)
+class Elevation:
+    """The camera's tilt as far as people have shown it.
+
+    Attributes:
+        elevation_rad: Positive = the camera looks down.
+        roll_rad: 0 where the model assumes none.
+        elevation_variance: rad^2 of the mean.
+        roll_variance: rad^2; NaN = not estimated.
+        up_cam: (3,) unit vector against gravity.
+        samples: Lifted people that entered.
+        converged: The variance is small enough to rely on.
+    """
+
+    elevation_rad: float
+    roll_rad: float
+    elevation_variance: float
+    roll_variance: float
+    up_cam: NDArray[np.float64]
+    samples: int
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Skeletons3D:
+    """Everything that one frame gave.
+
+    Attributes:
+        stamp_ns: That of the input.
+        skeletons: One per lifted person, in the input's order.
+        ended_tracks: Tracks that are gone since the frame before; their markers go.
+        elevation: None before the first person.
+        was_reset: Time jumped back: everything remembered was dropped before this frame.
+    """
+
+    stamp_ns: int
+    skeletons: tuple[Skeleton3D, ...]
+    ended_tracks: tuple[int, ...]
+    elevation: Elevation | None
+    was_reset: bool

@@ -1,0 +1,111 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who is who from frame to frame, from 2D joints and time alone."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+__all__ = ['Tracker', 'pose_similarity']
+
+# Half a body height apart between two frames means another person.
+_LEAST_SIMILARITY = 0.1
+# Standard deviation of a joint between frames, in units of the person's size in the image.
+_JOINT_SPREAD = 0.25
+
+
+@dataclass
+class _Track:
+    number: int
+    upstream_id: str
+    keypoints_px: NDArray[np.float32]
+    last_seen_ns: int
+
+
+class Tracker:
+    """Gives each person a number that stays.
+
+    People with an upstream id keep it; the others are matched to the tracks of the frame before by
+    the similarity of their joints and the Hungarian method. A track that is not seen for
+    `max_gap_s` ends.
+    """
+
+    def __init__(self, max_gap_s: float) -> None:
+        self._max_gap_ns = round(max_gap_s * 1e9)
+        self._tracks: list[_Track] = []
+        self._next = 0
+
+    def reset(self) -> tuple[int, ...]:
+        """Forget all tracks and return their numbers; numbers are not given twice."""
+        ended = tuple(track.number for track in self._tracks)
+        self._tracks = []
+        return ended
+
+    def update(
+        self, keypoints_px: list[NDArray[np.float32]], ids: list[str], stamp_ns: int
+    ) -> tuple[list[int], tuple[int, ...]]:
+        """Assign the people of one frame.
+
+        Args:
+            keypoints_px: (17, 2) each, NaN = missing.
+            ids: Upstream ids, '' where there is none.
+            stamp_ns: Time of the frame.
+
+        Returns:
+            The number of each person's track, and the numbers of the tracks that ended.
+        """
+        assigned = self._by_upstream_id(ids) | self._by_similarity(keypoints_px, ids)
+        numbers = []
+        for person, keypoints in enumerate(keypoints_px):
+            track = assigned.get(person)
+            if track is None:
+                track = _Track(self._next, ids[person], keypoints, stamp_ns)
+                self._next += 1
+                self._tracks.append(track)
+            track.keypoints_px, track.last_seen_ns = keypoints, stamp_ns
+            numbers.append(track.number)
+        alive = [t for t in self._tracks if stamp_ns - t.last_seen_ns <= self._max_gap_ns]
+        ended = tuple(t.number for t in self._tracks if t not in alive)
+        self._tracks = alive
+        return numbers, ended
+
+    def _by_upstream_id(self, ids: list[str]) -> dict[int, _Track]:
+        known = {t.upstream_id: t for t in self._tracks if t.upstream_id}
+        # An id that comes twice in one frame counts once; the second person gets a new track.
+        return {ids.index(i): known[i] for i in dict.fromkeys(ids) if i in known}
+
+    def _by_similarity(
+        self, keypoints_px: list[NDArray[np.float32]], ids: list[str]
+    ) -> dict[int, _Track]:
+        people = [i for i, upstream in enumerate(ids) if not upstream]
+        tracks = [t for t in self._tracks if not t.upstream_id]
+        if not people or not tracks:
+            return {}
+        similarity = np.array(
+            [[pose_similarity(keypoints_px[i], t.keypoints_px) for t in tracks] for i in people]
+        )
+        rows, columns = linear_sum_assignment(similarity, maximize=True)
+        return {
+            people[r]: tracks[c]
+            for r, c in zip(rows, columns, strict=True)
+            if similarity[r, c] > _LEAST_SIMILARITY
+        }
+
+
+def pose_similarity(first_px: NDArray[np.float32], second_px: NDArray[np.float32]) -> float:
+    """Return 0..1: how alike two sets of joints (J, 2) lie in the image.
+
+    Source: object keypoint similarity of COCO.
+        Differs: one spread for all joints, and size from the joints' extent, since no area is
+        given.
+    """
+    both = np.isfinite(first_px).all(-1) & np.isfinite(second_px).all(-1)
+    if not both.any():
+        return 0.0
+    seen = second_px[np.isfinite(second_px).all(-1)]
+    size = math.hypot(*(seen.max(0) - seen.min(0)).tolist())
+    distance = np.linalg.norm(first_px[both] - second_px[both], axis=-1)
+    return float(np.exp(-((distance / max(_JOINT_SPREAD * size, 1.0)) ** 2) / 2).mean())

@@ -1,0 +1,126 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Detector against the annotated photographs of $ELEPOSE_DATA/media/coco.
+
+Prints per photograph and in total: people annotated, people found (similarity of their own
+detection above 0.1 and above 0.5), mean similarity (a missed person counts 0), detections that
+belong to nobody annotated, and the time per image.
+
+    python benchmarks/detector_photographs.py --input-long-side 384 --json out.json
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from elepose_core.detect import DETECTORS, Detector, DetectorOptions, make_detector
+from elepose_core.errors import InputError
+from elepose_core.evaluation.keypoints import AnnotatedPerson, best_similarities
+from elepose_core.files import replacing
+from elepose_core.images import rgb_from_photograph
+
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    photograph: str
+    annotated: int
+    found_above_0_1: int
+    found_above_0_5: int
+    mean_oks: float
+    others: int
+    ms: float
+
+
+def measure(detector: Detector, folder: Path) -> list[Row]:
+    index = folder / 'coco_images.json'
+    if not index.is_file():
+        raise InputError(f'{index} does not exist; set ELEPOSE_DATA to the folder with media/coco')
+    return [row_of(detector, folder, entry) for entry in json.loads(index.read_text())]
+
+
+def row_of(detector: Detector, folder: Path, entry: dict[str, Any]) -> Row:
+    image = rgb_from_photograph((folder / entry['file']).read_bytes())
+    people = [
+        AnnotatedPerson.from_coco(p['keypoints'], p['bbox'], p.get('area'))
+        for p in entry['persons']
+    ]
+    times = []
+    for _ in range(REPEATS):
+        begin = time.perf_counter()
+        detections = detector.detect(image)
+        times.append(time.perf_counter() - begin)
+    oks = best_similarities([d.keypoints_px for d in detections], people)
+    return Row(
+        photograph=entry['file'],
+        annotated=len(people),
+        found_above_0_1=int((oks > 0.1).sum()),
+        found_above_0_5=int((oks > 0.5).sum()),
+        mean_oks=float(oks.mean()),
+        others=len(detections) - int((oks > 0.1).sum()),
+        ms=1e3 * min(times),
+    )
+
+
+def total(rows: list[Row]) -> Row:
+    people = sum(row.annotated for row in rows)
+    return Row(
+        photograph='total',
+        annotated=people,
+        found_above_0_1=sum(row.found_above_0_1 for row in rows),
+        found_above_0_5=sum(row.found_above_0_5 for row in rows),
+        mean_oks=sum(row.mean_oks * row.annotated for row in rows) / people,
+        others=sum(row.others for row in rows),
+        ms=statistics.median(row.ms for row in rows),
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--detector', choices=DETECTORS, default='movenet_multipose')
+    parser.add_argument('--model-path', type=Path)
+    parser.add_argument('--input-long-side', type=int, default=DetectorOptions.input_long_side)
+    parser.add_argument('--num-threads', type=int, default=1)
+    parser.add_argument('--json', type=Path)
+    arguments = parser.parse_args()
+    if 'ELEPOSE_DATA' not in os.environ:
+        raise InputError('ELEPOSE_DATA is not set; expected the folder that holds media/coco')
+    options = DetectorOptions(
+        model_path=arguments.model_path,
+        input_long_side=arguments.input_long_side,
+        num_threads=arguments.num_threads,
+    )
+    detector = make_detector(arguments.detector, options)
+    rows = measure(detector, Path(os.environ['ELEPOSE_DATA']) / 'media' / 'coco')
+    print(f'{"photograph":<18} {"people":>6} {">0.1":>5} {">0.5":>5} {"OKS":>6} other {"ms":>6}')
+    for row in [*rows, total(rows)]:
+        print(
+            f'{row.photograph:<18} {row.annotated:>6} {row.found_above_0_1:>5} '
+            f'{row.found_above_0_5:>5} {row.mean_oks:>6.3f} {row.others:>5} {row.ms:>6.1f}'
+        )
+    if arguments.json:
+        result = {
+            'detector': arguments.detector,
+            'input_long_side': options.input_long_side,
+            'num_threads': options.num_threads,
+            'total': asdict(total(rows)),
+            'photographs': [asdict(row) for row in rows],
+        }
+        with replacing(arguments.json) as temporary:
+            temporary.write_text(json.dumps(result, indent=2) + '\n')
+    return 0
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)

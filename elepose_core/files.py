@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from elepose_core.errors import InputError
+
 __all__ = ['replacing', 'sha256_of']
 
 
@@ -24,9 +26,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields:
         The temporary name, in the same folder so that the rename is atomic.
+
+    Raises:
+        InputError: Nothing can be written there, or a file would replace a folder or a folder a
+            file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name in {'', '..'}:
+        raise InputError(f'output is {str(path)!r}; expected the name of a file or folder')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'{path} cannot be written ({error.strerror})') from None
     # The suffix stays last: some writers choose their format by it.
     temporary = path.with_name(f'.{path.stem}.{secrets.token_hex(4)}{path.suffix}')
     try:
@@ -46,6 +57,11 @@ def sha256_of(path: Path) -> str:
 
 
 def _move_over(temporary: Path, path: Path) -> None:
+    # A mistyped output must not take a folder's whole content with it.
+    if path.is_dir() and not temporary.is_dir():
+        raise InputError(f'{path} is a folder; expected the name of a file')
+    if path.is_file() and temporary.is_dir():
+        raise InputError(f'{path} is a file; expected the name of a folder')
     if not path.is_dir():
         temporary.replace(path)
         return

@@ -15,7 +15,7 @@ PYTHON_FOLDERS = elepose_core elepose_ros tests $(wildcard benchmarks demo docs)
 T ?=
 TEST_ARGUMENTS = $(if $(T),$(if $(wildcard tests/$(T)),tests/$(T),$(T)),)
 BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
-DEFAULT_DATA ?= $(if $(ELEPOSE_DATA),$(ELEPOSE_DATA),../shared/data)/mocap/train_2d.npz
+DEFAULT_DATA ?= $(or $(ELEPOSE_DATA),$(error set ELEPOSE_DATA to the folder that holds mocap/))
 
 .PHONY: help setup format check test test-all test-ros test-numpy1 demo bench train-default docs clean
 
@@ -75,8 +75,7 @@ bench: setup
 ## make train-default  train, export and evaluate the shipped lifter again (about an hour on two cores)
 train-default: setup
 	@$(ENTER)
-	elepose train elepose --data $(DEFAULT_DATA) --config configs/default.toml --out runs/default
-	elepose export runs/default --out elepose_core/bundles/default.elepose
+	bash tools/train_default.sh $(DEFAULT_DATA) runs/default
 
 ## make docs           write the generated pages again (parameters, command line)
 docs: setup

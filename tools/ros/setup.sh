@@ -105,8 +105,8 @@ source "$underlay"
 set -u
 
 # Contents are linked (--symlink-install), so that only a changed list of files or interface asks for a build.
-sources=$(cat package.xml CMakeLists.txt msg/*.msg srv/*.srv overlay/tf2_msgs/*.* overlay/tf2_msgs/msg/*.msg \
-  <(find elepose_core elepose_ros scripts launch config rviz msg srv -type f ! -name '*.pyc' | sort) <(echo "$wanted") | digest)
+sources=$(cat package.xml CMakeLists.txt msg/*.msg overlay/tf2_msgs/*.* overlay/tf2_msgs/msg/*.msg \
+  <(find elepose_core elepose_ros scripts launch config rviz msg -type f ! -name '*.pyc' | sort) <(echo "$wanted") | digest)
 if [ "$(cat "$built/done" 2> /dev/null)" != "$sources" ]; then
   rm -f "$built/done"
   colcon=(colcon --log-base "$built/log" build --symlink-install --executor sequential)

@@ -81,11 +81,11 @@ def frames_from_bag(path: Path, topic: str = '') -> LiftedFrames:
 
 
 def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
-    """Read one clip of a PoseSet npz that `elepose lift` wrote; 3D truth serves as well.
+    """Read a PoseSet npz that `elepose lift` wrote; 3D truth serves as well.
 
     Args:
         path: npz file.
-        clip: Which `clip_index`; None means the longest clip.
+        clip: Which `clip_index`; None means everybody in a lifted video, else the longest clip.
 
     Raises:
         InputError: The file is no PoseSet, has no 3D joints or no such clip.
@@ -97,22 +97,43 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
             f'{path} holds neither lifted_joints_cam_m nor joints_cam_m; lift it first '
             'with: elepose lift'
         )
-    clips, lengths = np.unique(poses.clip_index, return_counts=True)
-    if not len(clips):
+    if not len(poses):
         raise InputError(f'{path} holds no pose')
+    # A lifted video has one clip for each person, and its frames belong together.
+    if 'person_id' in poses.extra and clip is None:
+        rows = np.arange(len(poses))
+    else:
+        rows = _rows_of_clip(poses, path, clip)
+    frames, row_frames = np.unique(poses.frame_index[rows], return_inverse=True)
+    row_places = _places(row_frames)
+    lifted = np.full((len(frames), int(row_places.max()) + 1, len(H36M_17), 3), np.nan)
+    lifted[row_frames, row_places] = np.asarray(joints, np.float64)[rows]
+    up = np.full((len(frames), 3), np.nan)
+    if 'lifted_up_cam' in poses.extra:
+        up[row_frames] = np.asarray(poses.extra['lifted_up_cam'], np.float64)[rows]
+    stamps = np.round(frames * 1e9 / poses.fps).astype(np.int64)
+    return LiftedFrames(stamps, lifted, up, elevation_from_up_cam(up))
+
+
+def _rows_of_clip(poses: PoseSet, path: Path, clip: int | None) -> NDArray[np.int64]:
+    clips, lengths = np.unique(poses.clip_index, return_counts=True)
     chosen = int(clips[lengths.argmax()]) if clip is None else clip
     rows = np.flatnonzero(poses.clip_index == chosen)
     if not len(rows):
         raise InputError(f'{path} has no clip {chosen}; expected {clips.min()}..{clips.max()}')
-    stamps = poses.frame_index[rows] * 1e9 / poses.fps
-    if 'lifted_up_cam' in poses.extra:
-        up = np.asarray(poses.extra['lifted_up_cam'], np.float64)[rows]
-        elevation = elevation_from_up_cam(up)
-    else:
-        up = np.full((len(rows), 3), np.nan)
-        elevation = np.full(len(rows), np.nan)
-    stacked = np.asarray(joints, np.float64)[rows][:, None]
-    return LiftedFrames(np.round(stamps).astype(np.int64), stacked, up, elevation)
+    return rows
+
+
+def _places(row_frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the rows of each frame 0, 1, 2, ... in their order."""
+    order = np.argsort(row_frames, kind='stable')
+    is_first = np.diff(row_frames[order], prepend=-1) > 0
+    starts = np.flatnonzero(is_first)
+    places = np.empty(len(row_frames), np.int64)
+    places[order] = np.arange(len(row_frames)) - np.repeat(
+        starts, np.diff(np.append(starts, len(row_frames)))
+    )
+    return places
 
 
 def _skeletons_topic(bag: BagReader, name: str) -> Topic:

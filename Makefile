@@ -77,10 +77,10 @@ train-default: setup
 	@$(ENTER)
 	bash tools/train_default.sh $(DEFAULT_DATA) runs/default
 
-## make docs           write the generated pages again (parameters, command line)
+## make docs           write the generated pages of docs/ again
 docs: setup
 	@$(ENTER)
-	python3 docs/generate.py
+	python3 tools/write_docs.py
 
 ## make clean          remove everything that the other targets made
 clean:

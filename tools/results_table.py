@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print the table of results in README.md from the JSON files of `elepose evaluate`.
 
-    python tools/results_table.py docs/results
+python tools/results_table.py docs/results
 """
 
 import json
@@ -19,7 +19,9 @@ _SETS = {
 
 def main(folder: Path) -> None:
     """Print one row per camera set."""
-    print('| camera set | N-MPJPE | strict PA | flips | elevation | per clip | N-MPJPE, up known |')
+    print(
+        '| camera set | N-MPJPE | strict PA | flips | elevation | per clip | N-MPJPE, up known |'
+    )
     print('|---|---|---|---|---|---|---|')
     for name, text in _SETS.items():
         result = json.loads((folder / f'{name}.json').read_text(encoding='utf-8'))

@@ -46,6 +46,8 @@ def export(
     for path in metrics:
         try:
             figures[path.stem] = json.loads(path.read_text(encoding='utf-8'))
+            # The manifest stays short; the files hold the figures by action.
+            figures[path.stem].pop('by_action', None)
         except (OSError, ValueError) as error:
             raise InputError(f'{path} is not a readable JSON file ({error})') from None
     manifest = Manifest(

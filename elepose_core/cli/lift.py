@@ -23,6 +23,9 @@ def lift(
     fov_deg: float = 60.0,
     image_size: tuple[int, int] | None = None,
     layout: str | None = None,
+    image_topic: str = '',
+    keypoints_topic: str = '',
+    camera_info_topic: str = '',
 ) -> None:
     """Lift a PoseSet, keypoint JSON, image, video or bag.
 
@@ -35,7 +38,11 @@ def lift(
         fov_deg: Assumed horizontal field of view where the source has no calibration.
         image_size: Width and height for keypoint files that do not state them.
         layout: Joint layout of OpenPose files (openpose_18, openpose_25) where it is ambiguous.
+        image_topic: Topic of a bag to lift, where several could be.
+        keypoints_topic: People2D topic of a bag to lift instead of images.
+        camera_info_topic: Its CameraInfo, where the name beside the source does not tell.
     """
+    from elepose_core.cli.progress import progress_bar
     from elepose_core.errors import InputError
     from elepose_core.offline import bag, keypoint_files, media, poses
     from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
@@ -55,7 +62,16 @@ def lift(
     elif kind in _IMAGES_AND_VIDEOS:
         media.lift_media(source, out, PeopleLifter(predictor, options), detector, fov_deg)
     elif source.is_dir() or kind in {'.mcap', '.db3'}:
-        bag.lift_bag(source, out, PeopleLifter(predictor, options), detector, fov_deg)
+        topics = bag.BagOptions(image_topic, keypoints_topic, camera_info_topic, fov_deg)
+        lifter = PeopleLifter(predictor, options)
+        report = bag.lift_bag(source, out, lifter, detector, topics, progress_bar)
+        print(f'{out}: {report.skeletons} skeletons in {report.frames} frames')
+        if report.skipped:
+            print(f'{report.skipped} frames were skipped: {report.problem}')
+        if not report.is_calibrated:
+            print(f'no calibrated CameraInfo: a field of view of {fov_deg:g} degrees is assumed')
+        if report.is_cut_off:
+            print(f'{source} was cut off while it was written; what is readable was lifted')
     else:
         raise InputError(
             f'{source} has the suffix {kind!r}; expected .npz, .json, an image, a video or a bag'

@@ -146,9 +146,8 @@ class PeopleLifter:
 
 
 def _elevation_error_rad(predictor: Predictor) -> float:
-    """Return the error over a clip that the bundle's own figures state."""
-    by_set = predictor.manifest.metrics.values()
-    errors = [m['elevation_clip_mae_deg'] for m in by_set if 'elevation_clip_mae_deg' in m]
+    """Return the error over a clip that the bundle states for the val split."""
+    val = predictor.manifest.metrics.get('val', {})
+    mae_deg = val.get('elevation_clip_mae_deg', _UNMEASURED_ELEVATION_ERROR_DEG)
     # A Gaussian's standard deviation is 1.25 times its mean absolute deviation.
-    worst = max(errors) if errors else _UNMEASURED_ELEVATION_ERROR_DEG
-    return math.radians(1.25 * worst)
+    return math.radians(1.25 * mae_deg)

@@ -4,6 +4,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
@@ -32,9 +33,11 @@ def load_detector(parameters: Parameters) -> Detector:
             '(keypoints that come from a topic need lifter_node alone)'
         )
     options = DetectorOptions(
-        model_path=parameters.detector_model_path,
+        model_path=_path(parameters.detector_model_path),
+        person_model_path=_path(parameters.detector_person_model_path),
         input_long_side=parameters.detector_input_long_side,
-        threads=parameters.num_threads,
+        num_threads=parameters.num_threads,
+        min_person_score=parameters.min_person_score,
     )
     return make_detector(parameters.detector, options)
 
@@ -89,3 +92,8 @@ class ImageInput(Part):
         )
         height, width = image_rgb.shape[:2]
         self._then(Frame(message.header, people, width, height, arrived_s))
+
+
+def _path(text: str) -> Path | None:
+    """Return a path; the empty text, ROS's way to say nothing, becomes None."""
+    return Path(text).expanduser() if text else None

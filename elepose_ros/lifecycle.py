@@ -105,6 +105,8 @@ class PartsNode(GuardedLifecycleNode):
 
         result = self._guarded(start)
         self._is_active = result == TransitionCallbackReturn.SUCCESS
+        if self._is_active:
+            self.reporter.info(f'active: {_listing(self._facts())}')
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -170,10 +172,11 @@ class PartsNode(GuardedLifecycleNode):
     def _tick(self) -> None:
         for part in self._parts:
             part.watch()
-        facts = {'state': self._state_machine.current_state[1]}
-        for part in self._parts:
-            facts.update(part.facts())
-        self._diagnostics.publish(facts)
+        state = {'state': self._state_machine.current_state[1]}
+        self._diagnostics.publish(state | self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        return {key: value for part in self._parts for key, value in part.facts().items()}
 
     def _check_changes(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
@@ -231,7 +234,8 @@ def _run(make_node: Callable[[], PartsNode], signals: '_Signals') -> int:
 
 def _spin(executor: Executor, signals: '_Signals') -> None:
     stop: Any = Future()
-    signals.then(lambda: stop.set_result(True))
+    # As a task: the future of an events executor may only be set from inside of it.
+    signals.then(lambda: executor.create_task(stop.set_result, True))
     executor.spin_until_future_complete(stop)
 
 
@@ -242,6 +246,10 @@ def _start_up_error(error: Exception) -> int:
         raise error
     sys.stderr.write(f'error: {str(error).splitlines()[0]}\n')
     return EXIT_START_UP_ERROR
+
+
+def _listing(facts: dict[str, str]) -> str:
+    return ', '.join(f'{key} {value}' for key, value in facts.items())
 
 
 def _values(parameters: list[Parameter]) -> dict[str, Any]:

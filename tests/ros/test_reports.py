@@ -1,0 +1,53 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+from elepose_ros.reports import Reporter
+
+
+class _Journal:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.said.append(message)
+
+    def warning(self, message: str) -> None:
+        self.said.append(message)
+
+    def error(self, message: str) -> None:
+        self.said.append(message)
+
+
+def test_a_trouble_is_said_again_only_after_a_while_and_silences_no_other() -> None:
+    now_s = 0.0
+    journal = _Journal()
+    reporter = Reporter(journal, clock=lambda: now_s, every_s=10)
+    for now_s in (0.0, 5.0, 9.9, 10.0):
+        reporter.error('encoding', f'encoding at {now_s}')
+        reporter.error('size', f'size at {now_s}')
+    assert journal.said == [
+        'encoding at 0.0',
+        'size at 0.0',
+        'encoding at 10.0',
+        'size at 10.0',
+    ]
+
+
+def test_once_means_once() -> None:
+    journal = _Journal()
+    times_s = iter((0.0, 1e6))
+    reporter = Reporter(journal, clock=lambda: next(times_s))
+    for _ in range(2):
+        reporter.warn('camera', 'no camera_info', once=True)
+    assert journal.said == ['no camera_info']
+
+
+def test_the_last_trouble_is_remembered_for_a_while() -> None:
+    now_s = 0.0
+    reporter = Reporter(_Journal(), clock=lambda: now_s)
+    assert reporter.last_trouble() is None
+    reporter.warn('a', 'first')
+    reporter.error('b', 'second')
+    now_s = 29.0
+    assert reporter.last_trouble() == (True, 'second')
+    now_s = 31.0
+    assert reporter.last_trouble() is None

@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""README and docs are run: every ```bash and ```python block, in order, and every link is there."""
+"""README and docs are run: each bash and python block in order; each link leads somewhere."""
 
 import os
 import re

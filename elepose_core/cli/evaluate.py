@@ -4,7 +4,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -23,7 +23,7 @@ def evaluate(
     max_missing: int = 0,
     noise_px: float = 0.0,
     roll_deg: float = 0.0,
-    up: tyro.conf.FlagConversionOff[bool] = False,
+    up: Literal['estimated', 'true'] = 'estimated',
     seed: int = 0,
 ) -> None:
     """Measure a bundle or a training run on poses with 3D truth.
@@ -35,7 +35,7 @@ def evaluate(
         max_missing: Hide up to this many random joints of each pose.
         noise_px: Standard deviation of noise on each coordinate, pixels.
         roll_deg: Turn each clip's image by a random angle within +- this.
-        up: Tell the lifter the true up direction.
+        up: true tells the lifter the true up direction.
         seed: Of everything random.
     """
     from elepose_core.data.poseset import PoseSet
@@ -44,7 +44,7 @@ def evaluate(
     from elepose_core.evaluation.report import table
     from elepose_core.files import replacing
 
-    conditions = Conditions(max_missing, noise_px, roll_deg, up, seed)
+    conditions = Conditions(max_missing, noise_px, roll_deg, up == 'true', seed)
     result = measure(_lift_of(model), PoseSet.load(data), conditions)
     print(table(result))
     if json_file is not None:

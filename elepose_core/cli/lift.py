@@ -60,7 +60,12 @@ def lift(
         assumed = keypoint_files.Assumptions(fov_deg, size, layout)
         keypoint_files.lift_keypoints(source, out, predictor, options, assumed)
     elif kind in _IMAGES_AND_VIDEOS:
-        media.lift_media(source, out, PeopleLifter(predictor, options), detector, fov_deg)
+        people = PeopleLifter(predictor, options)
+        found = media.lift_media(source, out, people, detector, fov_deg, progress_bar)
+        print(
+            f'{out}: {found.skeletons} skeletons of {found.people} people in {found.frames} frames'
+        )
+        print(f'{found.overlay}: keypoints drawn in')
     elif source.is_dir() or kind in {'.mcap', '.db3'}:
         topics = bag.BagOptions(image_topic, keypoints_topic, camera_info_topic, fov_deg)
         lifter = PeopleLifter(predictor, options)

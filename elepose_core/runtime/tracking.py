@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is who from frame to frame, from 2D joints and time alone."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from elepose_core.geometry.keypoint_similarity import keypoint_similarity
+
 __all__ = ['Tracker', 'pose_similarity']
 
 # Half a body height apart between two frames means another person.
 _LEAST_SIMILARITY = 0.1
-# Standard deviation of a joint between frames, in units of the person's size in the image.
-_JOINT_SPREAD = 0.25
+# Spread of a joint between frames, in units of the person's size in the image.
+_JOINT_SPREAD = 0.125
 
 
 @dataclass
@@ -96,16 +97,14 @@ class Tracker:
 
 
 def pose_similarity(first_px: NDArray[np.float32], second_px: NDArray[np.float32]) -> float:
-    """Return 0..1: how alike two sets of joints (J, 2) lie in the image.
+    """Return 0..1: how alike two sets of joints (J, 2) lie in the image, by what both show.
 
-    Source: object keypoint similarity of COCO.
-        Differs: one spread for all joints, and size from the joints' extent, since no area is
-        given.
+    Size comes from the extent of the second set's joints, since no area is given.
     """
     both = np.isfinite(first_px).all(-1) & np.isfinite(second_px).all(-1)
     if not both.any():
         return 0.0
     seen = second_px[np.isfinite(second_px).all(-1)]
-    size = math.hypot(*(seen.max(0) - seen.min(0)).tolist())
-    distance = np.linalg.norm(first_px[both] - second_px[both], axis=-1)
-    return float(np.exp(-((distance / max(_JOINT_SPREAD * size, 1.0)) ** 2) / 2).mean())
+    area_px2 = max(float(((seen.max(0) - seen.min(0)) ** 2).sum()), 1.0)
+    spread = np.full(int(both.sum()), _JOINT_SPREAD)
+    return float(keypoint_similarity(first_px[both], second_px[both], area_px2, spread))

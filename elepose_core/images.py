@@ -21,6 +21,9 @@ from elepose_core.opencv import opencv
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    # Arrays have a buffer too, but declare it only from Python 3.12 on.
+    Bytes = Buffer | NDArray[Any]
+
 __all__ = [
     'ENCODINGS',
     'MAX_PIXELS',
@@ -73,7 +76,7 @@ class _RawImage:
 
 
 def rgb_from_raw(
-    data: 'Buffer', height: int, width: int, step: int, encoding: str, is_bigendian: bool = False
+    data: 'Bytes', height: int, width: int, step: int, encoding: str, is_bigendian: bool = False
 ) -> Image:
     """Read the pixels of an uncompressed image message.
 
@@ -106,7 +109,7 @@ def rgb_from_raw(
     return _READERS[encoding](raw)
 
 
-def rgb_from_compressed(data: 'Buffer') -> Image:
+def rgb_from_compressed(data: 'Bytes') -> Image:
     """Decode a JPEG or PNG image message to (H, W, 3) RGB.
 
     An orientation tag is ignored: the pixels stay where the camera's calibration has them.
@@ -119,7 +122,7 @@ def rgb_from_compressed(data: 'Buffer') -> Image:
     return _decoded(data, cv2, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
-def rgb_from_photograph(data: 'Buffer') -> Image:
+def rgb_from_photograph(data: 'Bytes') -> Image:
     """Decode a JPEG or PNG picture to (H, W, 3) RGB, turned upright by its orientation tag.
 
     Raises:
@@ -236,7 +239,7 @@ _READERS: dict[str, Callable[[_RawImage], Image]] = {
 ENCODINGS = tuple(_READERS)
 
 
-def _decoded(data: 'Buffer', cv2: Any, mode: int) -> Image:
+def _decoded(data: 'Bytes', cv2: Any, mode: int) -> Image:
     raw = bytes(data)
     if raw.startswith(b'\xff\xd8'):
         _check_size(*_jpeg_size(raw))

@@ -12,7 +12,7 @@ from pathlib import Path
 # The folder of the machine that built the wheels; it exists nowhere else.
 FOREIGN = '/opt/python/'
 SETUP = """\
-# ROS 2 {distro} from wheels, the counterpart of /opt/ros/{distro}/setup.bash; made by tools/ros/finish_wheels.py.
+# ROS 2 {distro} from wheels, as /opt/ros/{distro}/setup.bash; made by tools/ros/finish_wheels.py.
 _elepose_prepend() {{  # NAME ENTRY
   eval "_elepose_old=\\${{$1:-}}"
   case ":$_elepose_old:" in

@@ -104,18 +104,25 @@ set +u  # setup files of ROS read unset variables
 source "$underlay"
 set -u
 
-# Contents are linked (--symlink-install), so that only a changed list of files or interface asks for a build.
-sources=$(cat package.xml CMakeLists.txt msg/*.msg overlay/tf2_msgs/*.* overlay/tf2_msgs/msg/*.msg \
-  <(find elepose_core elepose_ros scripts launch config rviz msg -type f ! -name '*.pyc' | sort) <(echo "$wanted") | digest)
+# Contents are linked (--symlink-install), so that only a changed list of files asks for a build. A changed
+# interface asks for a clean one: leftovers of a removed message break the compilation.
+interfaces=$(cat package.xml CMakeLists.txt msg/*.msg overlay/tf2_msgs/*.* overlay/tf2_msgs/msg/*.msg \
+  <(echo "$wanted") | digest)
+files=$(find elepose_core elepose_ros scripts launch config rviz msg -type f ! -name '*.pyc' | sort | digest)
+sources="$interfaces $files"
 if [ "$(cat "$built/done" 2> /dev/null)" != "$sources" ]; then
   rm -f "$built/done"
+  if [ "$(cat "$built/interfaces" 2> /dev/null)" != "$interfaces" ]; then
+    rm -rf "$built/build" "$built/install" "$built/overlay"
+    echo "$interfaces" > "$built/interfaces"
+  fi
   colcon=(colcon --log-base "$built/log" build --symlink-install --executor sequential)
   arguments=(--cmake-args "-DPython3_EXECUTABLE=$venv/bin/python" "-DBUILD_TESTING=OFF" -Wno-dev)
   build() {  # NAME, arguments of colcon; shows the output only when it fails
     local name=$1; shift
     say "building $name"
     MAKEFLAGS="-j$(nproc)" "${colcon[@]}" "$@" "${arguments[@]}" > "$built/$name.txt" 2>&1 9>&- \
-      || { cat "$built/$name.txt" "$built"/log/latest_build/*/stderr.log >&2; fail "building $name failed"; }
+      || { cat "$built/$name.txt" >&2; rm -f "$built/interfaces"; fail "building $name failed"; }
   }
   if [ ! -d "$built/overlay/install/tf2_msgs" ] \
     && ! python3 -c 'from ament_index_python import get_package_prefix as p; p("tf2_msgs")' 2> /dev/null; then

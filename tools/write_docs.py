@@ -1,0 +1,26 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write the pages of docs/ that repeat what the code says: write_docs.py [FOLDER]."""
+
+import sys
+from pathlib import Path
+
+from elepose_ros.parameters import markdown_table
+
+PARAMETERS = """\
+# Parameters of the nodes
+
+Written by `make docs` from `elepose_ros/parameters.py`. `config/lift.yaml` holds the same values;
+give your own file with `params_file:=`. Those that change "at start" are refused while a node runs.
+
+"""
+
+
+def write(folder: Path) -> None:
+    """Write the generated pages into a folder."""
+    text = f'{PARAMETERS}{markdown_table()}\n'
+    (folder / 'parameters.md').write_text(text, encoding='utf-8')
+
+
+if __name__ == '__main__':
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / 'docs'))

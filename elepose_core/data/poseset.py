@@ -84,11 +84,8 @@ class PoseSet:
                 )
         keypoints = _floats(arrays.pop('keypoints_px'), (None, _JOINTS, 2), source, 'keypoints_px')
         count = len(keypoints)
-        cameras = np.asarray(arrays.pop('camera_matrix'))
-        cameras = cameras[None] if cameras.ndim == 2 else cameras
-        cameras = _floats(cameras, (None, 3, 3), source, 'camera_matrix', np.float64)
-        if not np.isfinite(cameras).all() or (cameras[:, [0, 1], [0, 1]] <= 0).any():
-            raise InputError(f'{source}: camera_matrix has a focal length that is not > 0')
+        cameras = _cameras(arrays.pop('camera_matrix'), source)
+        clips = _indices(arrays, 'clip_index', count, None, source)
         optional: dict[str, Any] = {}
         shapes = {'joints_cam_m': (count, _JOINTS, 3), 'elevation_rad': (count,)}
         for key, shape in shapes.items():
@@ -96,15 +93,14 @@ class PoseSet:
                 optional[key] = _floats(arrays.pop(key), shape, source, key)
         for key in ('subject', 'action'):
             if key in arrays:
-                optional[key] = np.atleast_1d(arrays.pop(key)).astype(np.str_)
-        size = np.asarray(arrays.pop('image_size')).reshape(-1, 2).astype(np.int64)
+                optional[key] = _labels(arrays.pop(key), clips, source, key)
         return cls(
             keypoints_px=keypoints,
             scores=_scores(arrays.pop('scores', None), keypoints, source),
             camera_matrix=cameras,
             camera_index=_indices(arrays, 'camera_index', count, len(cameras), source),
-            image_size=np.broadcast_to(size, (len(cameras), 2)).copy(),
-            clip_index=_indices(arrays, 'clip_index', count, None, source),
+            image_size=_sizes(arrays.pop('image_size'), len(cameras), source),
+            clip_index=clips,
             frame_index=_indices(arrays, 'frame_index', count, None, source),
             fps=_fps(arrays.pop('fps'), source),
             extra=arrays,
@@ -119,7 +115,7 @@ class PoseSet:
         if path.suffix != '.npz':
             raise InputError(f'output is {path}; expected a name that ends in .npz')
         with replacing(path) as temporary:
-            np.savez_compressed(temporary, allow_pickle=False, **{**self.extra, **arrays})
+            _write_npz(temporary, {**self.extra, **arrays})
 
     def select(self, rows: NDArray[Any]) -> 'PoseSet':
         """Return the set with only these rows (indices or mask); clips keep their numbers."""
@@ -154,12 +150,63 @@ _PER_POSE = {
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, because numpy leaves a file that is no archive open.
+        with path.open('rb') as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError('it holds one array without a key')
             return {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise InputError(f'{path} does not exist; expected a PoseSet npz file') from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f'{path} is not a readable npz file of plain arrays ({error})') from None
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f'{path} is not a readable npz file of plain arrays ({reason})') from None
+
+
+def _write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    # Not numpy's savez: before NumPy 2 it pickles objects, and it cannot write a key named 'file'.
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays.items():
+            with archive.open(f'{key}.npy', 'w', force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+
+
+def _cameras(value: NDArray[Any], source: str) -> NDArray[np.float64]:
+    matrices = np.asarray(value)
+    if matrices.shape == (3, 3):
+        matrices = matrices[None]
+    cameras = _floats(matrices, (None, 3, 3), source, 'camera_matrix', np.float64)
+    if not np.isfinite(cameras).all() or (cameras[:, [0, 1], [0, 1]] <= 0).any():
+        raise InputError(
+            f'{source}: camera_matrix has a focal length that is not > 0 or an infinite entry'
+        )
+    return cameras
+
+
+def _sizes(value: NDArray[Any], cameras: int, source: str) -> NDArray[np.int64]:
+    size = np.asarray(value)
+    if size.shape not in {(2,), (cameras, 2)} or size.dtype.kind not in 'iu':
+        raise InputError(
+            f'{source}: image_size is {size.dtype} of shape {size.shape}; '
+            f'expected integers of shape (2,) or ({cameras}, 2)'
+        )
+    if size.size and size.min() < 1:
+        raise InputError(f'{source}: image_size has {size.min()}; expected values >= 1')
+    return np.broadcast_to(size.astype(np.int64), (cameras, 2)).copy()
+
+
+def _labels(
+    value: NDArray[Any], clip_index: NDArray[np.int64], source: str, key: str
+) -> NDArray[np.str_]:
+    labels = np.atleast_1d(value).astype(np.str_)
+    if labels.ndim != 1:
+        raise InputError(f'{source}: {key} has shape {labels.shape}; expected (clips,)')
+    if len(clip_index) and clip_index.max() >= len(labels):
+        raise InputError(
+            f'{source}: {key} has {len(labels)} entries but clip_index reaches '
+            f'{clip_index.max()}; expected one entry per clip'
+        )
+    return labels
 
 
 def _floats(
@@ -189,8 +236,9 @@ def _scores(
     if scores is None:
         return seen.astype(np.float32)
     scores = _floats(scores, keypoints.shape[:2], source, 'scores')
-    if not ((scores >= 0) & (scores <= 1)).all():
-        raise InputError(f'{source}: scores reach {np.nanmax(scores):g}; expected values in 0..1')
+    wrong = scores[~((scores >= 0) & (scores <= 1))]
+    if wrong.size:
+        raise InputError(f'{source}: scores has {wrong[0]:g}; expected values in 0..1')
     return np.where(seen, scores, 0.0).astype(np.float32)
 
 
@@ -218,7 +266,7 @@ def _indices(
 
 def _fps(value: NDArray[Any], source: str) -> float:
     try:
-        fps = float(value)
+        fps = float(np.asarray(value).item())
     except (TypeError, ValueError):
         fps = float('nan')
     if not 0 < fps < 1e6:

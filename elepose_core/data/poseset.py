@@ -234,7 +234,7 @@ def _scores(
 ) -> NDArray[np.float32]:
     seen = np.isfinite(keypoints).all(-1)
     if scores is None:
-        return seen.astype(np.float32)
+        return np.asarray(seen, np.float32)
     scores = _floats(scores, keypoints.shape[:2], source, 'scores')
     wrong = scores[~((scores >= 0) & (scores <= 1))]
     if wrong.size:

@@ -48,7 +48,7 @@ class Manifest(BaseModel):
     sha256: str = Field(pattern=r'^[0-9a-f]{64}$')
     parity: dict[str, Any]
     training: dict[str, Any]
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _read_manifest(folder: Path) -> Manifest:
         tree = json.loads(path.read_text(encoding='utf-8'))
     except OSError:
         raise InputError(f'{path} cannot be read; expected a bundle folder') from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f'{path} is not JSON ({error})') from None
     version = tree.get('schema_version') if isinstance(tree, dict) else None
     if version != SCHEMA_VERSION:

@@ -18,7 +18,7 @@ __all__ = [
 class LossWeights(BaseModel):
     """Weights of the terms; consistency dominates a lightly weighted likelihood."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
     likelihood: float = Field(0.1, ge=0)
     reprojection: float = Field(5.0, ge=0)

@@ -15,7 +15,7 @@ __all__ = ['FlowPrior', 'PriorConfig', 'scaled_pose']
 class PriorConfig(BaseModel):
     """Size and training of the prior."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
     components: int = Field(28, ge=2, le=32)
     blocks: int = Field(8, ge=1, le=32)

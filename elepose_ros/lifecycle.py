@@ -28,6 +28,7 @@ from elepose_ros.stages import StageStatistics
 
 __all__ = ['Part', 'PartsNode', 'run']
 
+_SPIN_S = 3600.0
 EXIT_OK = 0
 EXIT_START_UP_ERROR = 2
 
@@ -236,7 +237,9 @@ def _spin(executor: Executor, signals: '_Signals') -> None:
     stop: Any = Future()
     # As a task: the future of an events executor may only be set from inside of it.
     signals.then(lambda: executor.create_task(stop.set_result, True))
-    executor.spin_until_future_complete(stop)
+    while not stop.done():
+        # Without a limit the EventsExecutor of Kilted's rclpy 9.1.2 handles nothing at all.
+        executor.spin_until_future_complete(stop, timeout_sec=_SPIN_S)
 
 
 def _start_up_error(error: Exception) -> int:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,9 @@ class NodeProcess:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
+    def has_failed(self) -> bool:
+        return self._process.poll() not in (None, 0)
+
     def end(self) -> int:
         if self.is_running():
             self.send(signal.SIGINT)
@@ -126,7 +130,7 @@ class Probe:
         end_s, next_s = time.monotonic() + TIMEOUT_S, 0.0
         while not condition():
             now_s = time.monotonic()
-            if now_s > end_s or not all(p.is_running() for p in self._processes):
+            if now_s > end_s or any(p.has_failed() for p in self._processes):
                 logs = '\n'.join(f'--- {p.name}\n{p.log()}' for p in self._processes)
                 pytest.fail(f'waited in vain for: {what}\n{logs}')
             if again is not None and now_s >= next_s:
@@ -155,6 +159,10 @@ def probe() -> Iterator[Probe]:
         pytest.skip('rclpy is not importable: source ROS 2 (or .venv/elepose.bash)')
     import rclpy
 
+    with warnings.catch_warnings():
+        # What rclpy imports on first use brings a parser with warnings of its own.
+        warnings.simplefilter('ignore', DeprecationWarning)
+        import rosidl_generator_py  # noqa: F401
     rclpy.init()
     probe = Probe()
     yield probe
@@ -199,6 +207,44 @@ def start(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     with contextlib.ExitStack() as stack:
         for process in processes:
             stack.callback(process.end)
+
+
+class Live:
+    """The node, what it hears and all that it said."""
+
+    def __init__(self, probe: Any, process: Any, namespace: str = '') -> None:
+        from diagnostic_msgs.msg import DiagnosticArray
+        from sensor_msgs.msg import CameraInfo
+        from visualization_msgs.msg import MarkerArray
+
+        from elepose_ros import interfaces
+
+        self.probe, self.process = probe, process
+        self.keypoints = probe.talk(interfaces.People2D, f'{namespace}/keypoints')
+        self.camera_info = probe.talk(CameraInfo, f'{namespace}/camera_info')
+        self.skeletons = probe.listen(interfaces.Skeletons3D, f'{namespace}/skeletons')
+        self.markers = probe.listen(MarkerArray, f'{namespace}/markers')
+        self.elevations = probe.listen(interfaces.CameraElevation, f'{namespace}/camera_elevation')
+        self.diagnostics = probe.listen(DiagnosticArray, '/diagnostics')
+
+    def send_until(self, make: Callable[[], Any], condition: Callable[[], Any], what: str) -> None:
+        self.probe.until(condition, what, again=lambda: self.keypoints.publish(make()))
+
+    def skeletons_with(self, number: int) -> list[Any]:
+        return [m for m in self.skeletons if len(m.skeletons) == number]
+
+    def marker_actions(self) -> list[tuple[int, str, int]]:
+        return [(m.action, m.ns, m.id) for array in self.markers for m in array.markers]
+
+    def forget(self) -> None:
+        for messages in (self.skeletons, self.markers, self.elevations, self.diagnostics):
+            messages.clear()
+
+
+@pytest.fixture(scope='module')
+def connect(probe: Probe) -> Callable[..., Live]:
+    """Return a function that connects the probe to a started node."""
+    return lambda process, namespace='': Live(probe, process, namespace)
 
 
 class Scene:

@@ -10,7 +10,7 @@ along its last axis and one of `mono8` stands still there.
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ def rgb_from_raw(
         raise InputError(f'image encoding is {encoding!r}; expected one of {", ".join(ENCODINGS)}')
     _check_size(width, height)
     try:
-        flat = memoryview(data).cast('B')
+        flat = memoryview(cast('Buffer', data)).cast('B')
     except TypeError:
         raise InputError(
             f'image data is of type {type(data).__name__}; expected contiguous bytes'

@@ -50,21 +50,34 @@ def drawn_over(
             colour = _colour(H36M_17.joint_names[joint])
             cv2.circle(picture, _pixel(points[joint]), unit + 2, colour, -1, cv2.LINE_AA)
         if drawable.any():
-            top = points[drawable][points[drawable][:, 1].argmin()]
             distance_m = float(np.linalg.norm(skeleton.root_cam_m))
-            at = (_pixel(top)[0], max(14 * unit, _pixel(top)[1] - 6 * unit))
-            _write(picture, f'{skeleton.id}  {distance_m:.1f} m', at, unit)
+            text = f'{skeleton.id}  {distance_m:.1f} m'
+            _write(picture, text, _place_of_label(points, drawable), unit)
     if skeletons.elevation is not None:
         degrees = math.degrees(skeletons.elevation.elevation_rad)
         direction = 'down' if degrees >= 0 else 'up'
         text = f'camera looks {abs(degrees):.1f} deg {direction}'
-        _write(picture, text, (6 * unit, picture.shape[0] - 6 * unit), unit)
+        _write(picture, text, (6 * unit, picture.shape[0]), unit)
     return picture
 
 
+def _place_of_label(
+    points_px: NDArray[np.float32], drawable: NDArray[np.bool_]
+) -> tuple[int, int]:
+    """Return the head, or the highest joint where the head is not seen."""
+    head = H36M_17.index('head_top')
+    if drawable[head]:
+        return _pixel(points_px[head])
+    return _pixel(points_px[drawable][points_px[drawable][:, 1].argmin()])
+
+
 def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int], unit: int) -> None:
+    """Write a line just above a place, or as near as the picture's borders allow."""
     cv2 = opencv('drawing')
     font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.35 * unit
+    (width, height), _ = cv2.getTextSize(text, font, size, unit)
+    right, bottom = picture.shape[1] - width - unit, picture.shape[0] - 4 * unit
+    at = (max(unit, min(at[0], right)), max(height + unit, min(at[1] - 6 * unit, bottom)))
     cv2.putText(picture, text, at, font, size, (0, 0, 0), unit + 2, cv2.LINE_AA)
     cv2.putText(picture, text, at, font, size, _TEXT, unit, cv2.LINE_AA)
 

@@ -15,50 +15,43 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from visualization_msgs.msg import Marker
 
-EXECUTABLES = ('detector_node', 'lifter_node', 'pipeline')
+from elepose_ros.conversions import stamp_ns_from_header
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ('pipeline', {'model': '/no/where'}, '/no/where'),
+    ('pipeline', {'detector_model_path': '/no/file.onnx'}, '/no/file.onnx'),
+    ('lifter_node', {'device': 'cuda'}, "parameter device is 'cuda'; expected auto or cpu"),
+    ('lifter_node', {'stature_m': 9.0}, 'parameter stature_m'),
+    ('detector_node', {'detector': 'yolo'}, "parameter detector is 'yolo'; expected one of"),
+    ('detector_node', {'detector': 'none'}, 'lifter_node'),
+]
 
 
-@pytest.mark.parametrize(
-    ('parameters', 'sentence'),
-    [
-        ({'model': '/no/where'}, '/no/where'),
-        ({'detector_model_path': '/no/file.onnx'}, '/no/file.onnx'),
-        ({'device': 'cuda'}, "parameter device is 'cuda'; expected auto or cpu"),
-        ({'stature_m': 9.0}, 'parameter stature_m'),
-        ({'detector': 'yolo'}, "parameter detector is 'yolo'; expected one of"),
-    ],
-)
-def test_a_start_up_error_is_one_sentence_and_exit_code_2(
-    start: Any, parameters: dict[str, Any], sentence: str
+def test_a_start_up_error_is_one_sentence_and_exit_code_2(start: Any) -> None:
+    processes = [
+        start(executable, name='wrong', wait=False, **parameters)
+        for executable, parameters, _ in WRONG
+    ]
+    for process, (_, _, sentence) in zip(processes, WRONG, strict=True):
+        assert process.wait() == 2
+        assert sentence in process.log()
+        assert 'Traceback' not in process.log()
+        assert len(process.log().splitlines()) == 1
+
+
+def test_a_signal_ends_each_executable_with_0_and_it_can_start_again(
+    start: Any, probe: Any
 ) -> None:
-    process = start('pipeline', name='wrong', wait=False, **parameters)
-    assert process.wait() == 2
-    assert sentence in process.log()
-    assert 'Traceback' not in process.log()
-    assert len(process.log().splitlines()) == 1
-
-
-def test_detector_node_without_a_detector_says_what_to_start_instead(start: Any) -> None:
-    process = start('detector_node', name='wrong', wait=False, detector='none')
-    assert process.wait() == 2
-    assert 'lifter_node' in process.log()
-
-
-@pytest.mark.parametrize(
-    ('executable', 'number'), zip(EXECUTABLES, ('SIGINT', 'SIGTERM', 'SIGINT'), strict=True)
-)
-def test_a_signal_ends_the_process_with_0_and_it_can_start_again(
-    start: Any, executable: str, number: str
-) -> None:
-    process = start(executable, name=executable)
-    process.send(signal.Signals[number])
-    assert process.wait() == 0
-    assert 'Traceback' not in process.log()
-    again = start(executable, name=executable)
-    again.send(signal.SIGTERM)
-    again.send(signal.SIGTERM)  # one who is impatient changes nothing
-    assert again.wait() == 0
-    assert 'Traceback' not in again.log()
+    executables = ('detector_node', 'lifter_node', 'pipeline')
+    for first, second in (('SIGINT', 'SIGINT'), ('SIGTERM', 'SIGINT')):
+        processes = [start(name, name=name, wait=False) for name in executables]
+        probe.until(lambda ps=processes: all(': active' in p.log() for p in ps), 'all active')
+        for process in processes:
+            process.send(signal.Signals[first])
+            process.send(signal.Signals[second])  # impatience changes nothing
+        for process in processes:
+            assert process.wait() == 0
+            assert 'Traceback' not in process.log()
 
 
 def test_the_display_is_cleared_at_the_end(start: Any, connect: Any, scene: Any) -> None:
@@ -74,67 +67,63 @@ def test_the_display_is_cleared_at_the_end(start: Any, connect: Any, scene: Any)
     assert process.wait() == 0
 
 
-class TestLifecycle:
-    @pytest.fixture(scope='class')
-    @classmethod
-    def node(cls, start: Any, probe: Any) -> Any:
-        """Start a lifter that waits for its manager."""
-        process = start('lifter_node', name='managed', wait=False, autostart=False)
-        assert probe.state_of('managed') == 'unconfigured'
-        return process
-
-    def change(self, probe: Any, transition: int) -> bool:
-        request = ChangeState.Request(transition=Transition(id=transition))
-        return bool(probe.call(ChangeState, '/managed/change_state', request).success)
-
-    def test_a_request_that_is_not_possible_is_refused_and_survived(
-        self, node: Any, probe: Any
-    ) -> None:
-        assert not self.change(probe, Transition.TRANSITION_ACTIVATE)
-        assert not self.change(probe, 99)
-        assert probe.state_of('managed') == 'unconfigured'
-        assert node.is_running()
-
-    def test_a_manager_takes_it_through_all_states_twice(self, node: Any, probe: Any) -> None:
-        for _ in range(2):
-            for transition, state in (
-                (Transition.TRANSITION_CONFIGURE, 'inactive'),
-                (Transition.TRANSITION_ACTIVATE, 'active'),
-                (Transition.TRANSITION_DEACTIVATE, 'inactive'),
-                (Transition.TRANSITION_CLEANUP, 'unconfigured'),
-            ):
-                assert self.change(probe, transition)
-                assert probe.state_of('managed') == state
-
-    def test_an_inactive_node_publishes_nothing(
-        self, node: Any, probe: Any, connect: Any, scene: Any
-    ) -> None:
-        live = connect(node)
-        assert self.change(probe, Transition.TRANSITION_CONFIGURE)
-        sent = 0
-
-        def send() -> None:
-            nonlocal sent
-            sent += 1
-            live.keypoints.publish(scene.people((0.0, 4.0)))
-
-        probe.until(lambda: sent >= 10, 'frames to be sent', again=send)
-        assert live.skeletons == []
-        live.camera_info.publish(scene.camera_info())
-        assert self.change(probe, Transition.TRANSITION_ACTIVATE)
-        live.camera_info.publish(scene.camera_info())
-        probe.until(lambda: live.skeletons, 'skeletons', again=send)
-        assert self.change(probe, Transition.TRANSITION_DEACTIVATE)
-        assert self.change(probe, Transition.TRANSITION_CLEANUP)
-
-
-def test_parameters_describe_themselves_and_refuse_what_is_wrong(start: Any, probe: Any) -> None:
-    start('lifter_node', name='tuned')
-    answer = probe.call(
-        DescribeParameters,
-        '/tuned/describe_parameters',
-        DescribeParameters.Request(names=['stature_m', 'model']),
+@pytest.fixture(scope='module')
+def managed(start: Any) -> Any:
+    """Start a lifter that waits for its manager."""
+    return start(
+        'lifter_node', name='managed', remaps={'__ns': '/managed'}, wait=False, autostart=False
     )
+
+
+def change(probe: Any, transition: int) -> bool:
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return bool(probe.call(ChangeState, '/managed/managed/change_state', request).success)
+
+
+def test_a_request_that_is_not_possible_is_refused_and_survived(managed: Any, probe: Any) -> None:
+    assert probe.state_of('managed/managed') == 'unconfigured'
+    assert not change(probe, Transition.TRANSITION_ACTIVATE)
+    assert not change(probe, 99)
+    assert probe.state_of('managed/managed') == 'unconfigured'
+    assert managed.is_running()
+
+
+def test_a_manager_takes_it_through_all_states_and_an_inactive_node_is_silent(
+    managed: Any, probe: Any, connect: Any, scene: Any
+) -> None:
+    live = connect(managed, '/managed')
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        sent += 1
+        live.camera_info.publish(scene.camera_info())
+        live.keypoints.publish(scene.people((0.0, 4.0)))
+
+    for _ in range(2):
+        assert change(probe, Transition.TRANSITION_CONFIGURE)
+        assert probe.state_of('managed/managed') == 'inactive'
+        enough = sent + 5
+        probe.until(lambda enough=enough: sent >= enough, 'frames to be sent', again=send)
+        assert live.skeletons == []
+        assert change(probe, Transition.TRANSITION_ACTIVATE)
+        probe.until(lambda: live.skeletons, 'skeletons', again=send)
+        assert change(probe, Transition.TRANSITION_DEACTIVATE)
+        probe.until(
+            lambda: live.marker_actions() and live.marker_actions()[-1][0] == Marker.DELETEALL,
+            'the display to be cleared',
+        )
+        assert change(probe, Transition.TRANSITION_CLEANUP)
+        assert probe.state_of('managed/managed') == 'unconfigured'
+        live.forget()
+
+
+def test_parameters_describe_themselves_and_change_while_the_node_runs(
+    start: Any, connect: Any, probe: Any, scene: Any
+) -> None:
+    live = connect(start('lifter_node', name='tuned', remaps={'__ns': '/tuned'}), '/tuned')
+    request = DescribeParameters.Request(names=['stature_m', 'model'])
+    answer = probe.call(DescribeParameters, '/tuned/tuned/describe_parameters', request)
     stature, model = answer.descriptors
     assert stature.floating_point_range[0].to_value == 2.5
     assert model.read_only
@@ -142,31 +131,28 @@ def test_parameters_describe_themselves_and_refuse_what_is_wrong(start: Any, pro
     def set_stature(value: float) -> Any:
         number = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
         request = SetParameters.Request(parameters=[Parameter(name='stature_m', value=number)])
-        return probe.call(SetParameters, '/tuned/set_parameters', request).results[0]
+        return probe.call(SetParameters, '/tuned/tuned/set_parameters', request).results[0]
 
-    assert set_stature(1.5).successful
+    def distance_m() -> float:
+        """Return how far away a person is that stands on one spot."""
+
+        def send() -> Any:
+            live.camera_info.publish(scene.camera_info())
+            return scene.people((0.0, 4.0))
+
+        live.forget()
+        sent_ns = scene.stamp_ns
+
+        def fresh() -> list[Any]:
+            return [m for m in live.skeletons_with(1) if stamp_ns_from_header(m.header) > sent_ns]
+
+        live.send_until(send, fresh, 'a skeleton')
+        return float(fresh()[0].skeletons[0].root.z)
+
+    before_m = distance_m()
+    assert set_stature(0.85).successful
+    assert distance_m() == pytest.approx(before_m / 2, rel=0.02)
     refusal = set_stature(9.0)
     assert not refusal.successful
     assert 'stature_m' in refusal.reason
-
-
-def test_a_smaller_stature_at_run_time_brings_people_nearer(
-    start: Any, connect: Any, probe: Any, scene: Any
-) -> None:
-    process = start('lifter_node', name='scaled', remaps={'__ns': '/scaled'})
-    live = connect(process, '/scaled')
-
-    def send() -> Any:
-        live.camera_info.publish(scene.camera_info())
-        return scene.people((0.0, 4.0))
-
-    live.send_until(send, lambda: live.skeletons_with(1), 'a skeleton')
-    tall_m = live.skeletons_with(1)[-1].skeletons[0].root.z
-    number = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.85)
-    request = SetParameters.Request(parameters=[Parameter(name='stature_m', value=number)])
-    assert (
-        probe.call(SetParameters, '/scaled/scaled/set_parameters', request).results[0].successful
-    )
-    live.forget()
-    live.send_until(send, lambda: live.skeletons_with(1), 'a skeleton')
-    assert live.skeletons_with(1)[-1].skeletons[0].root.z == pytest.approx(tall_m / 2, rel=0.02)
+    assert distance_m() == pytest.approx(before_m / 2, rel=0.02)

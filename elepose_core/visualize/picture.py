@@ -75,9 +75,11 @@ def _draw_motion(place: 'SubFigure', motion: Motion) -> None:
     level = 'level frame' if motion.is_level else 'camera axes, gravity unknown'
     place.suptitle(f'{motion.title}  ({level}, metres)', fontsize=13)
     limits = _limits(joints[frames])
+    window = _window(stills) if stills else (0.0, 0.0, 0.0, 0.0)
     for row, frame in enumerate(frames):
         if stills:
-            _draw_still(place.add_subplot(grid[row, 0]), stills[row], motion.time_s[frame])
+            axes = place.add_subplot(grid[row, 0])
+            _draw_still(axes, stills[row], window, motion.time_s[frame])
         names = ('seen by the camera', 'seen from its right')
         for offset, (name, axis) in enumerate(zip(names, (1, 0), strict=True)):
             axes = place.add_subplot(grid[row, columns - 2 + offset])
@@ -133,16 +135,31 @@ def _draw_skeletons(axes: 'Axes', joints: Array, axis: int, limits: tuple[Array,
     axes.tick_params(labelsize=7)
 
 
-def _draw_still(axes: 'Axes', still: Still, time_s: float) -> None:
+def _window(stills: list[Still]) -> tuple[float, float, float, float]:
+    """Return left, right, top and bottom (px) of the part of the image that holds the people."""
+    height, width = stills[0].image_rgb.shape[:2]
+    points = np.concatenate([still.keypoints_px.reshape(-1, 2) for still in stills])
+    points = points[np.isfinite(points).all(axis=-1)]
+    if not len(points):
+        return 0.0, float(width), 0.0, float(height)
+    margin = 0.12 * np.ptp(points, axis=0).max()
+    low = np.maximum(points.min(axis=0) - margin, 0)
+    high = np.minimum(points.max(axis=0) + margin, (width, height))
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
+
+
+def _draw_still(
+    axes: 'Axes', still: Still, window: tuple[float, float, float, float], time_s: float
+) -> None:
     axes.imshow(still.image_rgb)
     for name, bones in bones_by_side(still.skeleton).items():
         for person in still.keypoints_px:
             for parent, child in bones:
                 ends = person[[parent, child]]
                 axes.plot(ends[:, 0], ends[:, 1], color=SIDES[name], lw=1.6)
-    height, width = still.image_rgb.shape[:2]
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
+    left, right, top, bottom = window
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
     axes.set_axis_off()
     axes.set_title(f'keypoints, {time_s:.2f} s', fontsize=9)
 

@@ -16,17 +16,31 @@ __all__ = [
 
 
 class LossWeights(BaseModel):
-    """Weights of the terms; consistency dominates a lightly weighted likelihood."""
+    """Weights of the terms; in the end consistency dominates a lightly weighted likelihood.
+
+    The likelihood starts at `likelihood_at_start` and falls in a straight line to `likelihood` over
+    `likelihood_steps`. Without it the elevation runs to +-90 degrees, where a flat person turned in
+    the image plane is consistent with itself but lies or stands on the head.
+    """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
     likelihood: float = Field(0.1, ge=0)
+    likelihood_at_start: float = Field(0.4, ge=0)
+    likelihood_steps: int = Field(4000, ge=1)
     reprojection: float = Field(5.0, ge=0)
     consistency_3d: float = Field(5.0, ge=0)
     pairwise_deformation: float = Field(2.0, ge=0)
     bone_ratio: float = Field(10.0, ge=0)
     elevation_consistency: float = Field(1.0, ge=0)
     completion: float = Field(1.0, ge=0)
+
+    def at(self, step: int) -> dict[str, float]:
+        """Return the weight of each term at a step."""
+        terms = self.model_dump(exclude={'likelihood_at_start', 'likelihood_steps'})
+        left = max(0.0, 1 - step / self.likelihood_steps)
+        terms['likelihood'] += left * (self.likelihood_at_start - self.likelihood)
+        return terms
 
 
 def mean_distance(first: Tensor, second: Tensor) -> Tensor:

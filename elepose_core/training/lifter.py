@@ -23,19 +23,14 @@ class Stopped(KeyboardInterrupt):
 
 
 class TrainingConfig(BaseModel):
-    """Schedule of the lifter.
-
-    For `level_steps` the camera is taken to be level. A flat person turned about the optical axis
-    stays consistent, so that an elevation that is free from the start runs to 90 degrees.
-    """
+    """Schedule of the lifter."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    steps: int = Field(20_000, ge=1)
+    steps: int = Field(12_000, ge=1)
     batch_size: int = Field(256, ge=8)
     learning_rate: float = Field(5e-4, gt=0)
     warm_up_steps: int = Field(200, ge=1)
-    level_steps: int = Field(1500, ge=0)
     weight_decay: float = Field(1e-4, ge=0)
     largest_gradient: float = Field(1.0, gt=0)
     checkpoint_every: int = Field(500, ge=1)
@@ -78,8 +73,7 @@ def train_lifter(
             for group in optimiser.param_groups:
                 group['lr'] = _learning_rate(step, config)
             batch = draw_rays(rays, config.batch_size, objective.sampling, generator)
-            level = step < config.level_steps
-            terms = objective.terms(lifter, batch, generator, level)
+            terms = objective.terms(lifter, batch, generator)
             loss = objective.weighted(terms, step + 1)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -37,16 +37,13 @@ class Objective:
     weights: LossWeights
     sampling: SamplingConfig
 
-    def terms(
-        self, lifter: Lifter, rays: Tensor, generator: torch.Generator, level: bool
-    ) -> dict[str, Tensor]:
+    def terms(self, lifter: Lifter, rays: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Lift, turn about the predicted up, project, lift again, turn back; compare.
 
         Args:
             lifter: The network that learns.
             rays: (B, 17, 2) complete poses in normalised image coordinates.
             generator: Of visibility, noise and azimuth.
-            level: Take the camera to be level instead of as the lifter says.
 
         Returns:
             Scalar by the name of its weight.
@@ -59,8 +56,7 @@ class Objective:
         visible = draw_visibility(count, self.sampling, generator)
         first = observe(rays, visible)
         seen = _with_noise(first, self.sampling, generator)
-        elevation = lifter.elevation(seen)
-        up = up_from_virtual_elevation(elevation * (not level), first.rotation)
+        up = up_from_virtual_elevation(lifter.elevation(seen), first.rotation)
         lifted = lifter(seen, up)
         pose = back_project(first.pose_2d, lifted.depth)
         root = pose[:, :1]
@@ -106,7 +102,8 @@ class Objective:
         for name, term in terms.items():
             if not torch.isfinite(term):
                 raise FloatingPointError(f'lifter: {name} is {term.item()} at step {step}')
-        return torch.stack([getattr(self.weights, n) * t for n, t in terms.items()]).sum()
+        weights = self.weights.at(step)
+        return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
 def _with_noise(

@@ -45,7 +45,7 @@ class SamplingConfig(BaseModel):
     group_hidden_share: float = Field(0.2, ge=0, le=1)
     most_random_hidden: float = Field(0.4, ge=0, le=1)
     noisy_share: float = Field(0.5, ge=0, le=1)
-    noise: float = Field(0.02, ge=0, le=1)
+    noise: float = Field(0.01, ge=0, le=1)
 
 
 def draw_rays(

@@ -18,9 +18,9 @@ __all__ = [
 class LossWeights(BaseModel):
     """Weights of the terms; in the end consistency dominates a lightly weighted likelihood.
 
-    The likelihood starts at `likelihood_at_start` and falls in a straight line to `likelihood` over
-    `likelihood_steps`. Without it the elevation runs to +-90 degrees, where a flat person turned in
-    the image plane is consistent with itself but lies or stands on the head.
+    The likelihood starts at `likelihood_at_start` and falls in a straight line to `likelihood`
+    over `likelihood_steps`. Without it the elevation runs to +-90 degrees, where a flat person
+    turned in the image plane is consistent with itself but lies or stands on the head.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)

@@ -11,7 +11,8 @@ PARAMETERS = """\
 # Parameters of the nodes
 
 Written by `make docs` from `elepose_ros/parameters.py`. `config/lift.yaml` holds the same values;
-give your own file with `params_file:=`. Those that change "at start" are refused while a node runs.
+give your own file with `params_file:=`. Those that change "at start" are refused while a node
+runs.
 
 """
 

@@ -142,8 +142,13 @@ def _scene(joints: Array, is_level: bool) -> dict[str, Any]:
     # Fixed ranges and the data's own proportions: people neither stretch nor jump.
     span = (high - low) / (high - low).max()
     ratio = dict(zip('xyz', (float(part) * 1.6 for part in span), strict=True))
-    behind = {'eye': {'x': -1.6, 'y': 0.9, 'z': 0.7}, 'up': {'x': 0, 'y': 0, 'z': 1}}
-    return {**axes, 'aspectmode': 'manual', 'aspectratio': ratio, 'camera': behind}
+    # From behind the camera and above it, at the people, who are at the far end of the box.
+    view = {
+        'center': {'x': 0.2 * ratio['x'], 'y': 0, 'z': -0.1},
+        'eye': {'x': -0.65 * ratio['x'], 'y': 0.8, 'z': 0.55},
+        'up': {'x': 0, 'y': 0, 'z': 1},
+    }
+    return {**axes, 'aspectmode': 'manual', 'aspectratio': ratio, 'camera': view}
 
 
 def _label(motion: Motion, frame: int) -> str:
@@ -162,7 +167,7 @@ def _slider(motion: Motion, chosen: range) -> dict[str, Any]:
         }
         for frame in chosen
     ]
-    return {'steps': steps, 'currentvalue': {'prefix': 'time, s: '}}
+    return {'steps': steps, 'currentvalue': {'prefix': 'time, s: '}, 'x': 0.15, 'len': 0.85}
 
 
 def _buttons(time_s: Array) -> dict[str, Any]:

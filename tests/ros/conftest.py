@@ -162,7 +162,7 @@ def probe() -> Iterator[Probe]:
     with warnings.catch_warnings():
         # What rclpy imports on first use brings a parser with warnings of its own.
         warnings.simplefilter('ignore', DeprecationWarning)
-        import rosidl_generator_py  # noqa: F401
+        importlib.import_module('rosidl_generator_py')
     rclpy.init()
     probe = Probe()
     yield probe

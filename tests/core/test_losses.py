@@ -86,6 +86,13 @@ def test_gradient_is_finite_where_guess_and_truth_coincide() -> None:
     assert torch.isfinite(pose.grad).all()
 
 
+def test_likelihood_starts_heavy_and_falls_in_a_straight_line() -> None:
+    weights = losses.LossWeights(likelihood=0.1, likelihood_at_start=0.5, likelihood_steps=100)
+    found = [weights.at(step)['likelihood'] for step in (0, 25, 100, 1000)]
+    np.testing.assert_allclose(found, [0.5, 0.4, 0.1, 0.1])
+    assert weights.at(0)['reprojection'] == weights.at(1000)['reprojection'] == 5.0
+
+
 @pytest.mark.parametrize('weights', [{'likelihood': -1.0}, {'likelyhood': 1.0}])
 def test_wrong_weights_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValidationError):

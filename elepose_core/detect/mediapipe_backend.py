@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """MediaPipe's pose landmarker (BlazePose): 33 landmarks with feet; the user brings the model."""
 
+import atexit
 import importlib
+import weakref
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,7 @@ class MediapipeDetector:
                 f'model_path is {path}, which MediaPipe refuses ({reason}); expected a pose '
                 'landmarker model (.task)'
             ) from None
+        _keep_exit_quiet(self._landmarker)
 
     def detect(self, image_rgb: NDArray[np.uint8]) -> list[Detection]:
         """Return the people found, in MediaPipe's order.
@@ -75,6 +78,22 @@ def _detection(landmarks: Any, width: int, height: int) -> Detection:
     scores = np.array([landmark.visibility for landmark in landmarks], np.float32)
     keypoints_px = fractions * [width, height] - 0.5
     return Detection(keypoints_px.astype(np.float32), scores.clip(0, 1))
+
+
+def _keep_exit_quiet(landmarker: Any) -> None:
+    """Let a landmarker that is still open when Python ends go with the process.
+
+    Its own clean-up (seen with 1.2.2) wants threads that are stopped by then, and prints a
+    traceback. Those that are dropped earlier close themselves well.
+    """
+    reference = weakref.ref(landmarker)
+
+    def forget() -> None:
+        alive = reference()
+        if alive is not None:
+            alive._handle = None
+
+    atexit.register(forget)
 
 
 def _mediapipe() -> tuple[Any, Any, Any]:

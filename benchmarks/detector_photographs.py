@@ -24,6 +24,7 @@ from elepose_core.errors import InputError
 from elepose_core.evaluation.keypoints import AnnotatedPerson, best_similarities
 from elepose_core.files import replacing
 from elepose_core.images import rgb_from_photograph
+from elepose_core.skeleton import COCO_17, LAYOUTS
 
 REPEATS = 3
 
@@ -57,7 +58,9 @@ def row_of(detector: Detector, folder: Path, entry: dict[str, Any]) -> Row:
         begin = time.perf_counter()
         detections = detector.detect(image)
         times.append(time.perf_counter() - begin)
-    oks = best_similarities([d.keypoints_px for d in detections], people)
+    layout = LAYOUTS[detector.layout]
+    shared = [layout.index(name) for name in COCO_17.joint_names]
+    oks = best_similarities([d.keypoints_px[shared] for d in detections], people)
     return Row(
         photograph=entry['file'],
         annotated=len(people),

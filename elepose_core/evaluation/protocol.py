@@ -56,6 +56,8 @@ class Conditions:
                 f'noise_px is {self.noise_px} and roll_deg {self.roll_deg}; '
                 'expected noise >= 0 and a roll of 0..180'
             )
+        if self.seed < 0:
+            raise InputError(f'seed is {self.seed}; expected 0 or more')
 
 
 def evaluate(lift: Lift, poses: PoseSet, conditions: Conditions) -> dict[str, Any]:
@@ -67,21 +69,34 @@ def evaluate(lift: Lift, poses: PoseSet, conditions: Conditions) -> dict[str, An
         conditions: See there.
 
     Raises:
-        InputError: The set has no 3D truth, or the true up is asked for and absent.
+        InputError: The set has no 3D truth or one with holes, or the true up is asked for and
+            absent.
+        ArithmeticError: The lifter gave something else than numbers.
     """
     if poses.joints_cam_m is None or not len(poses):
         raise InputError('the PoseSet has no joints_cam_m; expected 3D truth to evaluate against')
     if conditions.up_known and poses.elevation_rad is None:
         raise InputError('the PoseSet has no elevation_rad; expected it for a known up direction')
+    for name in ('joints_cam_m', 'elevation_rad'):
+        truth = getattr(poses, name)
+        if truth is not None and (row := _first_not_finite(truth)) is not None:
+            raise InputError(f'{name} is not finite in pose {row}; expected the whole truth')
     rays, truth_m, up_true, roll = _turned(poses, conditions)
     rays, scores = _spoilt(rays, poses, conditions)
     told = up_true.astype(np.float32) if conditions.up_known and up_true is not None else None
     joints, up = lift(rays.astype(np.float32), scores, told)
+    if (row := _first_not_finite(joints)) is not None:
+        raise ArithmeticError(f'the lifter gave no finite joints for pose {row}')
     target = metrics.root_centred(truth_m) * 1000
     columns = _pose_columns(metrics.root_centred(joints.astype(np.float64)), target)
     if up_true is not None:
         columns |= _angle_columns(up.astype(np.float64), up_true, roll)
     return _summary(columns, joints, target, poses)
+
+
+def _first_not_finite(array: NDArray[np.floating[Any]]) -> int | None:
+    rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(1))
+    return int(rows[0]) if len(rows) else None
 
 
 def _turned(poses: PoseSet, conditions: Conditions) -> tuple[Array, Array, Array | None, Array]:

@@ -5,6 +5,7 @@
 import time
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.time import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -31,6 +32,7 @@ __all__ = ['KeypointOutput', 'SkeletonOutput', 'load_predictor']
 
 # An older stamp is a recording on another clock: its age says nothing about latency.
 _MAX_AGE_S = 60.0
+_FAREWELL_S = 0.5
 
 
 def load_predictor(parameters: Parameters) -> Predictor:
@@ -125,6 +127,8 @@ class SkeletonOutput(Part):
     def stop(self) -> None:
         """Leave a clean display."""
         self._markers.publish(markers_that_delete_all(self._header))
+        # At the end of the process the publisher goes next, and with it what was not delivered.
+        self._markers.wait_for_all_acked(Duration(seconds=_FAREWELL_S))
 
     def close(self) -> None:
         """End the publishers."""

@@ -25,6 +25,9 @@ os.environ.setdefault(
     'FASTDDS_DEFAULT_PROFILES_FILE', str(Path(__file__).parents[2] / 'config' / 'fastdds.xml')
 )
 
+# Older distributions check the type of each field; the newer ones do so when they are asked.
+os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
+
 SCRIPTS = Path(__file__).parents[2] / 'scripts'
 TIMEOUT_S = 30.0
 

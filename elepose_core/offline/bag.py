@@ -20,6 +20,8 @@ from elepose_core.runtime.people import People2D, Person2D
 __all__ = ['BagOptions', 'BagReport', 'choose_source', 'lift_bag']
 
 IMAGES = (messages.IMAGE, messages.COMPRESSED_IMAGE)
+# The node sees smaller pictures than other files are lifted from, to keep up with a camera.
+_DETECTOR_OF_THE_NODE = DetectorOptions(input_long_side=256)
 Progress = Callable[[Iterable[BagMessage], int], Iterable[BagMessage]]
 
 
@@ -36,6 +38,7 @@ class BagOptions:
             frames before it, as for the node.
         is_rectified: The image is free of distortion: P of CameraInfo counts, not K and D.
         storage: Of the bag that is written.
+        detector: Settings of the detector; those of the node unless told otherwise.
     """
 
     image_topic: str = ''
@@ -45,6 +48,7 @@ class BagOptions:
     camera_info_timeout_s: float = 2.0
     is_rectified: bool = False
     storage: Storage = 'mcap'
+    detector: DetectorOptions = _DETECTOR_OF_THE_NODE
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def lift_bag(
     with BagReader(source) as bag:
         run = _Run(bag, lifter, options)
         if run.source.type in IMAGES:
-            run.detector = make_detector(detector, DetectorOptions())
+            run.detector = make_detector(detector, options.detector)
         stored = bag.messages(run.topics())
         total = sum(bag.topics[name].count for name in run.topics())
         with writing_bag(out, options.storage) as writer:

@@ -77,16 +77,21 @@ if [ "$(cat "$venv/.elepose-packages" 2> /dev/null)" != "$wanted" ]; then
     # What the distribution brings and ROS was built with stays as it is.
     sed -i -E '/^(catkin-pkg|matplotlib|numpy|opencv|pillow|scipy)/d' "$constraints"
   fi
-  pip=("$venv/bin/python" -m pip install -q -c "$constraints")
+  pip=("$venv/bin/python" -m pip install -q -c "$constraints" -c tools/ros/kilted.lock)
+  # The pip of older Pythons needs minutes to work the versions out.
+  "${pip[@]}" pip
   # torch first and alone: with other packages in the same call pip may settle on another build of it.
   "${pip[@]}" 'setuptools>=68,<80' wheel torch
+  requirements=()
   if [ "$ros" = wheels ]; then
-    "${pip[@]}" -c tools/ros/kilted.lock -r tools/ros/kilted.in
-    "$venv/bin/python" tools/ros/finish_wheels.py "$venv" "$distro"
+    requirements=(-r tools/ros/kilted.in)
   fi
   # editable_mode=compat is a plain path entry, which leaves room for the generated elepose_ros.msg elsewhere.
-  "${pip[@]}" -c tools/ros/kilted.lock --no-build-isolation --config-settings editable_mode=compat \
-    -e '.[train,detect,bag,view,dev]'
+  "${pip[@]}" --no-build-isolation --config-settings editable_mode=compat \
+    "${requirements[@]}" -e '.[train,detect,bag,view,dev]'
+  if [ "$ros" = wheels ]; then
+    "$venv/bin/python" tools/ros/finish_wheels.py "$venv" "$distro"
+  fi
   echo "$wanted" > "$venv/.elepose-packages"
 fi
 

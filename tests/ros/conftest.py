@@ -118,9 +118,14 @@ class Probe:
         return messages
 
     def talk(self, kind: Any, topic: str, reliability: str = 'reliable') -> Any:
+        from rclpy.publisher import PublisherEventCallbacks
+
         from elepose_ros.qos import input_qos
 
-        return self.node.create_publisher(kind, topic, input_qos(reliability, depth=5))
+        # rclpy's own callback uses a deprecated way to tell of a subscription that does not fit.
+        silent = PublisherEventCallbacks(use_default_callbacks=False)
+        qos = input_qos(reliability, depth=5)
+        return self.node.create_publisher(kind, topic, qos, event_callbacks=silent)
 
     def until(
         self,

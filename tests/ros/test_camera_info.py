@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""A lifter_node whose camera_info is missing, late, wrong or empty, in this order."""
+"""A pipeline without a detector; its camera_info is missing, late, wrong, empty: in this order."""
 
 from typing import Any
 
@@ -18,7 +18,11 @@ from elepose_ros import interfaces
 def blind(start: Any, connect: Any) -> Any:
     """Return a node that gets no camera_info in time."""
     process = start(
-        'lifter_node', name='blind', remaps={'__ns': '/blind'}, camera_info_timeout_s=0.2
+        'pipeline',
+        name='blind',
+        remaps={'__ns': '/blind'},
+        detector='none',
+        camera_info_timeout_s=0.2,
     )
     return connect(process, namespace='/blind')
 

@@ -166,8 +166,12 @@ def test_detector_and_lifter_in_two_processes_do_the_same(
     start: Any, connect: Any, make_image: Any, rgb: Any
 ) -> None:
     namespace = '/two'
-    start(
-        'detector_node', name='detector', remaps={'__ns': namespace}, image_transport='compressed'
+    detector = start(
+        'detector_node',
+        name='detector',
+        remaps={'__ns': namespace},
+        image_transport='compressed',
+        image_reliability='reliable',
     )
     lifter = start(
         'lifter_node',
@@ -177,7 +181,13 @@ def test_detector_and_lifter_in_two_processes_do_the_same(
         executor='events',
     )
     live = connect(lifter, namespace)
-    images = live.probe.talk(CompressedImage, f'{namespace}/image/compressed')
+    topic = f'{namespace}/image/compressed'
+    live.probe.talk(CompressedImage, topic, 'best_effort')
+    live.probe.until(
+        lambda: 'set image_reliability to best_effort' in detector.log(),
+        'a sentence on the publisher that does not fit',
+    )
+    images = live.probe.talk(CompressedImage, topic, 'reliable')
     diagnostics = live.probe.listen(DiagnosticArray, '/diagnostics')
     photograph = PHOTOGRAPH.read_bytes()
 

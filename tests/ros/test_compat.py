@@ -30,7 +30,7 @@ def test_a_package_that_is_absent_is_none() -> None:
 def test_the_error_of_older_distributions_becomes_a_refusal(
     probe: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until Jazzy rclpy raises RCLError on a transition that is not possible; here it is made to."""
+    """Until Jazzy rclpy raises RCLError on such a transition; here it is made to."""
 
     def raise_as_jazzy_does(_self: Any, _transition: int) -> None:
         raise rclpy_implementation.RCLError('No transition matching 3 found')

@@ -4,6 +4,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from elepose_core.runtime.people import People2D, Skeleton3D, Skeletons3D
 from elepose_core.runtime.placement import place_by_stature
 from elepose_core.runtime.predictor import Predictor
 from elepose_core.runtime.tracking import Tracker
-from elepose_core.skeleton import h36m_from
+from elepose_core.skeleton import H36M_17, h36m_from
 
 __all__ = ['LiftingOptions', 'PeopleLifter']
 
@@ -85,41 +86,43 @@ class PeopleLifter:
             InputError: The layout is unknown or a person's arrays do not fit it. Nothing that is
                 remembered changes then.
         """
-        keypoints, scores, ids = self._usable(people)
+        usable = self._usable(people, camera)
         was_reset = self._last_ns is not None and people.stamp_ns < self._last_ns
         if was_reset:
             self.reset()
         self._last_ns = people.stamp_ns
-        numbers, ended = self._tracker.update(keypoints, ids, people.stamp_ns)
-        if not keypoints:
-            estimate = self._elevation.estimate()
-            return Skeletons3D(people.stamp_ns, (), ended, estimate, was_reset)
-        rays = rays_from_pixels(np.stack(keypoints), camera)
-        joints, up = self._predictor.lift(rays.astype(np.float32), np.stack(scores))
+        numbers, ended = self._tracker.update(
+            list(usable.keypoints_px), usable.ids, people.stamp_ns
+        )
+        joints, up = self._predictor.lift(usable.rays.astype(np.float32), usable.scores)
         self._elevation.add(up, people.stamp_ns)
         skeletons = tuple(
-            self._skeleton(joints[i], scores[i], ids[i], numbers[i], camera)
-            for i in range(len(keypoints))
+            self._skeleton(joints[i], usable.scores[i], usable.ids[i], numbers[i], camera)
+            for i in range(len(numbers))
         )
         return Skeletons3D(
             people.stamp_ns, skeletons, ended, self._elevation.estimate(), was_reset
         )
 
-    def _usable(
-        self, people: People2D
-    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], list[str]]:
+    def _usable(self, people: People2D, camera: Camera) -> '_Usable':
         """Convert to the lifter's layout and keep those with enough joints."""
-        kept = []
-        for person in people.people:
-            keypoints, scores = h36m_from(person.keypoints_px, person.scores, people.layout)
-            seen = scores >= max(self.options.min_keypoint_score, 1e-6)
-            if seen.sum() >= self.options.min_keypoints:
-                keypoints = np.where(seen[:, None], keypoints, np.float32(np.nan))
-                kept.append((keypoints, np.where(seen, scores, np.float32(0)), person.id))
-        if len(kept) > self.options.max_people:
-            best = sorted(range(len(kept)), key=lambda i: -float(kept[i][1].sum()))
-            kept = [kept[i] for i in sorted(best[: self.options.max_people])]
-        return [k for k, _, _ in kept], [s for _, s, _ in kept], [i for _, _, i in kept]
+        converted = [h36m_from(p.keypoints_px, p.scores, people.layout) for p in people.people]
+        keypoints = np.array([k for k, _ in converted], np.float32).reshape(-1, len(H36M_17), 2)
+        scores = np.array([s for _, s in converted], np.float32).reshape(-1, len(H36M_17))
+        rays = rays_from_pixels(keypoints, camera)
+        # A pixel that the lens has no ray for is as good as not seen.
+        seen = (scores >= max(self.options.min_keypoint_score, 1e-6)) & np.isfinite(rays).all(-1)
+        scores = np.where(seen, scores, np.float32(0))
+        keypoints = np.where(seen[..., None], keypoints, np.float32(np.nan))
+        kept = np.flatnonzero(seen.sum(1) >= self.options.min_keypoints)
+        best = np.argsort(-scores[kept].sum(1), kind='stable')[: self.options.max_people]
+        kept = kept[np.sort(best)]
+        ids: list[str] = []
+        for person in kept:
+            upstream = people.people[person].id
+            # An id that comes twice in one frame belongs to the first.
+            ids.append('' if upstream in ids else upstream)
+        return _Usable(rays[kept], keypoints[kept], scores[kept], ids)
 
     def _skeleton(
         self,
@@ -143,6 +146,13 @@ class PeopleLifter:
             scale_source=placement.scale_source,
             plausibility=math.nan,
         )
+
+
+class _Usable(NamedTuple):
+    rays: NDArray[np.float64]
+    keypoints_px: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    ids: list[str]
 
 
 def _elevation_error_rad(predictor: Predictor) -> float:

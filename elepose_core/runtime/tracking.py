@@ -52,12 +52,15 @@ class Tracker:
 
         Args:
             keypoints_px: (17, 2) each, NaN = missing.
-            ids: Upstream ids, '' where there is none.
+            ids: Upstream ids, '' where there is none; none comes twice.
             stamp_ns: Time of the frame.
 
         Returns:
             The number of each person's track, and the numbers of the tracks that ended.
         """
+        # Before anybody is assigned: who stands there after a long gap is a new person.
+        gone = [t for t in self._tracks if stamp_ns - t.last_seen_ns > self._max_gap_ns]
+        self._tracks = [t for t in self._tracks if stamp_ns - t.last_seen_ns <= self._max_gap_ns]
         assigned = self._by_upstream_id(ids) | self._by_similarity(keypoints_px, ids)
         numbers = []
         for person, keypoints in enumerate(keypoints_px):
@@ -68,15 +71,11 @@ class Tracker:
                 self._tracks.append(track)
             track.keypoints_px, track.last_seen_ns = keypoints, stamp_ns
             numbers.append(track.number)
-        alive = [t for t in self._tracks if stamp_ns - t.last_seen_ns <= self._max_gap_ns]
-        ended = tuple(t.number for t in self._tracks if t not in alive)
-        self._tracks = alive
-        return numbers, ended
+        return numbers, tuple(t.number for t in gone)
 
     def _by_upstream_id(self, ids: list[str]) -> dict[int, _Track]:
         known = {t.upstream_id: t for t in self._tracks if t.upstream_id}
-        # An id that comes twice in one frame counts once; the second person gets a new track.
-        return {ids.index(i): known[i] for i in dict.fromkeys(ids) if i in known}
+        return {person: known[i] for person, i in enumerate(ids) if i in known}
 
     def _by_similarity(
         self, keypoints_px: list[NDArray[np.float32]], ids: list[str]

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from elepose_core.bundle import Bundle, Manifest, write_bundle
+from elepose_core.errors import InputError
 from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES, LiftingGraph
 from elepose_core.models.lifter import Lifter
 
@@ -42,15 +43,19 @@ def export_bundle(
         scores: (N, 17).
 
     Raises:
+        InputError: There are too few poses to compare on.
         ArithmeticError: An output differs by more than `PARITY_TOLERANCE`; nothing is written.
     """
+    if len(rays) < max(PARITY_BATCHES):
+        raise InputError(f'{len(rays)} poses are given; expected {max(PARITY_BATCHES)} or more')
     graph = LiftingGraph(lifter).eval()
     known = manifest.model_copy(
         update={'input_names': INPUT_NAMES, 'output_names': OUTPUT_NAMES, 'opset': OPSET}
     )
     serialized = _serialized(graph)
     parity = _parity(graph, serialized, rays, scores)
-    worst = max(max(by_output.values()) for by_output in parity.values())
+    # Not Python's max, which loses a NaN.
+    worst = np.max([list(by_output.values()) for by_output in parity.values()])
     if not worst <= PARITY_TOLERANCE:
         raise ArithmeticError(
             f'the exported graph differs from torch by {worst:.2g}; allowed {PARITY_TOLERANCE}'

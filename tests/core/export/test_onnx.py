@@ -1,0 +1,120 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The exported graph says what torch says, or there is no bundle."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='export needs torch')
+
+from elepose_core.bundle import Bundle, Manifest, open_bundle  # noqa: E402
+from elepose_core.data.poseset import PoseSet  # noqa: E402
+from elepose_core.errors import InputError  # noqa: E402
+from elepose_core.export import onnx  # noqa: E402
+from elepose_core.export.onnx import export_bundle  # noqa: E402
+from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES, LiftingGraph  # noqa: E402
+from elepose_core.runtime.predictor import Predictor  # noqa: E402
+
+
+@pytest.fixture(scope='module')
+def poses(crowd_of: Callable[..., Any], pose_set_of: Callable[..., PoseSet]) -> PoseSet:
+    return pose_set_of(crowd_of(300, seed=21))
+
+
+def test_bundle_says_how_it_was_made(tiny_bundle: Bundle) -> None:
+    manifest = open_bundle(tiny_bundle.folder).manifest
+    assert manifest.input_names == INPUT_NAMES
+    assert manifest.output_names == OUTPUT_NAMES
+    assert manifest.opset == onnx.OPSET
+    assert manifest.method == 'untrained'
+    assert manifest.training == {'data': 'generated'}
+    parity = manifest.parity
+    assert parity['tolerance'] == onnx.PARITY_TOLERANCE
+    assert set(parity['largest_difference']) == {'1', '3', '64'}
+    for by_output in parity['largest_difference'].values():
+        assert set(by_output) == set(OUTPUT_NAMES)
+        assert all(0 <= value <= onnx.PARITY_TOLERANCE for value in by_output.values())
+
+
+@pytest.mark.parametrize('count', [1, 3, 64, 300])
+@pytest.mark.parametrize('hidden', [False, True])
+@pytest.mark.parametrize('told', [False, True])
+def test_runtime_agrees_with_torch_on_poses_it_was_not_compared_on(
+    count: int, hidden: bool, told: bool, tiny_bundle: Bundle, tiny_lifter: Any, poses: PoseSet
+) -> None:
+    random = np.random.default_rng(count)
+    rays = poses.rays[:count].astype(np.float32)
+    scores = poses.scores[:count].copy()
+    if hidden:
+        scores[random.random(scores.shape) < 0.4] = 0
+        rays[scores == 0] = np.nan
+    up = np.tile(np.float32([0.1, -0.9, -0.4]), (count, 1)) if told else None
+    with torch.no_grad():
+        wanted = LiftingGraph(tiny_lifter)(
+            torch.from_numpy(rays),
+            torch.from_numpy(scores),
+            torch.from_numpy(up if up is not None else np.zeros((count, 3), np.float32)),
+            torch.full((count,), float(told)),
+        )
+    found = Predictor(tiny_bundle.folder).lift(rays, scores, up)
+    for mine, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-5)
+
+
+def _other(lifter: Any) -> Any:
+    other = copy.deepcopy(lifter)
+    other.depth_head.bias.data[3] += 0.01
+    return other
+
+
+def _export(lifter: Any, folder: Path, manifest: Manifest, poses: PoseSet, count: int) -> Bundle:
+    rays = poses.rays[:count].astype(np.float32)
+    return export_bundle(lifter, folder, manifest, rays, poses.scores[:count])
+
+
+@pytest.fixture
+def with_the_tiny_graph(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every export find the graph of the tiny bundle, whatever lifter it is given."""
+    serialized = tiny_bundle.onnx_path.read_bytes()
+    monkeypatch.setattr(onnx, '_serialized', lambda graph: serialized)
+
+
+@pytest.mark.usefixtures('with_the_tiny_graph')
+def test_graph_of_other_weights_is_refused_and_not_written(
+    tiny_lifter: Any, manifest_of: Callable[..., Manifest], poses: PoseSet, tmp_path: Path
+) -> None:
+    folder = tmp_path / 'b.elepose'
+    _export(tiny_lifter, folder, manifest_of(), poses, 64)
+    before = open_bundle(folder)
+    with pytest.raises(ArithmeticError, match=r'differs from torch by \S+; allowed 0\.0001'):
+        _export(_other(tiny_lifter), folder, manifest_of(name='worse'), poses, 64)
+    assert open_bundle(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ['b.elepose']
+
+
+@pytest.mark.usefixtures('with_the_tiny_graph')
+@pytest.mark.parametrize('part', ['depth_head', 'elevation_head'])
+def test_lifter_that_gives_no_numbers_is_refused(
+    part: str,
+    tiny_lifter: Any,
+    manifest_of: Callable[..., Manifest],
+    poses: PoseSet,
+    tmp_path: Path,
+) -> None:
+    broken = copy.deepcopy(tiny_lifter)
+    getattr(broken, part).bias.data[0] = float('nan')
+    with pytest.raises(ArithmeticError, match='differs from torch by nan'):
+        _export(broken, tmp_path / 'b.elepose', manifest_of(), poses, 64)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_poses_prove_nothing(
+    tiny_lifter: Any, manifest_of: Callable[..., Manifest], poses: PoseSet, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match='63 poses are given; expected 64 or more'):
+        _export(tiny_lifter, tmp_path / 'b.elepose', manifest_of(), poses, 63)

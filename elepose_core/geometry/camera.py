@@ -84,7 +84,8 @@ class Camera:
         if width <= 0 or height <= 0:
             raise InputError(f'image is {width}x{height} pixels; expected both > 0')
         focal_px = width / 2 / math.tan(horizontal_fov_rad / 2)
-        matrix = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1]])
+        x, y = (width - 1) / 2, (height - 1) / 2
+        matrix = np.array([[focal_px, 0, x], [0, focal_px, y], [0, 0, 1]])
         return cls(matrix, width, height, assumed=True)
 
     def scaled_to(self, width: int, height: int) -> 'Camera':
@@ -101,7 +102,9 @@ class Camera:
                 f'image is {width}x{height} but the camera is calibrated for '
                 f'{self.width}x{self.height}; expected the same size or the same aspect ratio'
             )
-        matrix = np.diag([x, y, 1.0]) @ self.matrix
+        # Pixels count from the centre of the first one; a resize keeps the image's edges.
+        to_edge = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+        matrix = np.linalg.inv(to_edge) @ np.diag([x, y, 1.0]) @ to_edge @ self.matrix
         return Camera(matrix, width, height, self.distortion_model, self.distortion, self.assumed)
 
 

@@ -159,9 +159,10 @@ def test_matrix_is_a_copy_that_nobody_can_change() -> None:
 
 
 def test_field_of_view_by_hand() -> None:
-    # 90 degrees over 640 pixels: the edge lies at 45 degrees, so f = 320.
+    # 90 degrees over 640 pixels: the edge lies at 45 degrees, so f = 320. The middle lies between
+    # the centres of pixels 319 and 320.
     camera = Camera.from_field_of_view(640, 480, math.pi / 2)
-    np.testing.assert_allclose(camera.matrix, [[320, 0, 320], [0, 320, 240], [0, 0, 1]])
+    np.testing.assert_allclose(camera.matrix, [[320, 0, 319.5], [0, 320, 239.5], [0, 0, 1]])
     assert camera.assumed
     assert not _camera().assumed
 
@@ -184,9 +185,10 @@ def test_impossible_field_of_view_is_refused(
 
 def test_resized_image_keeps_the_rays() -> None:
     half = _camera('plumb_bob').scaled_to(320, 240)
-    np.testing.assert_allclose(half.matrix, [[300, 0, 160], [0, 250, 120], [0, 0, 1]])
+    np.testing.assert_allclose(half.matrix, [[300, 0, 159.75], [0, 250, 119.75], [0, 0, 1]])
     np.testing.assert_allclose(
-        rays_from_pixels([150.0, 70.0], half),
+        # The centre of a big pixel lies between the centres of four small ones.
+        rays_from_pixels([149.75, 69.75], half),
         rays_from_pixels([300.0, 140.0], _camera('plumb_bob')),
     )
     assert half.scaled_to(320, 240) is half

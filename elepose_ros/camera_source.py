@@ -79,8 +79,8 @@ class CameraSource:
             return self._assumed('uncalibrated', width, height)
         camera = self._calibrated()
         if self.state != 'calibrated':
-            if self.state == 'assumed':
-                self._reporter.info('camera_info arrived: metric positions from now on')
+            if self.state in ('assumed', 'uncalibrated'):
+                self._reporter.info('calibrated camera_info arrived: metric positions from now on')
             self.state = 'calibrated'
         if camera.width == 0 or camera.height == 0:
             # Some drivers leave the size out: then the numbers are those of the image at hand.

@@ -104,11 +104,12 @@ class PartsNode(GuardedLifecycleNode):
             for part in self._parts:
                 part.start()
 
-        result = self._guarded(start)
-        self._is_active = result == TransitionCallbackReturn.SUCCESS
-        if self._is_active:
-            self.reporter.info(f'active: {_listing(self._facts())}')
-        return result
+        if self._guarded(start) != TransitionCallbackReturn.SUCCESS:
+            # The parts are gone: back to unconfigured, not to an inactive node without parts.
+            return TransitionCallbackReturn.ERROR
+        self._is_active = True
+        self.reporter.info(f'active: {_listing(self._facts())}')
+        return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop the parts while their publishers still work, so that markers can be removed."""
@@ -143,7 +144,8 @@ class PartsNode(GuardedLifecycleNode):
         """Take the lifecycle to its end, from any state, and remove the node."""
         if self._is_active:
             self.trigger_deactivate()
-        self.trigger_shutdown()
+        if self._state_machine.current_state[1] != 'finalized':  # a manager may have been first
+            self.trigger_shutdown()
         self.destroy_node()
 
     def _guarded(self, work: Callable[[], None]) -> TransitionCallbackReturn:

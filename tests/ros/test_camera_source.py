@@ -58,7 +58,7 @@ def test_a_late_camera_info_takes_over() -> None:
     camera = source.camera_for(640, 480)
     assert (camera.assumed, camera.matrix[0, 0]) == (False, 500)
     assert source.state == 'calibrated'
-    assert 'camera_info arrived' in journal.said[-1]
+    assert 'calibrated camera_info arrived' in journal.said[-1]
 
 
 def test_the_first_frame_waits_for_its_camera_info() -> None:

@@ -116,6 +116,11 @@ def test_a_manager_takes_it_through_all_states_and_an_inactive_node_is_silent(
         assert change(probe, Transition.TRANSITION_CLEANUP)
         assert probe.state_of('managed/managed') == 'unconfigured'
         live.forget()
+    assert change(probe, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert probe.state_of('managed/managed') == 'finalized'
+    managed.send(signal.SIGINT)
+    assert managed.wait() == 0
+    assert 'Traceback' not in managed.log()
 
 
 def test_parameters_describe_themselves_and_change_while_the_node_runs(

@@ -81,14 +81,12 @@ if [ "$(cat "$venv/.elepose-packages" 2> /dev/null)" != "$wanted" ]; then
   # The pip of older Pythons needs minutes to work the versions out.
   "${pip[@]}" pip
   # torch first and alone: with other packages in the same call pip may settle on another build of it.
-  "${pip[@]}" 'setuptools>=68,<80' wheel torch
+  "${pip[@]}" setuptools wheel torch
   requirements=()
   if [ "$ros" = wheels ]; then
     requirements=(-r tools/ros/kilted.in)
   fi
-  # editable_mode=compat is a plain path entry, which leaves room for the generated elepose_ros.msg elsewhere.
-  "${pip[@]}" --no-build-isolation --config-settings editable_mode=compat \
-    "${requirements[@]}" -e '.[train,detect,bag,view,dev]'
+  "${pip[@]}" --no-build-isolation "${requirements[@]}" -e '.[train,detect,bag,view,dev]'
   if [ "$ros" = wheels ]; then
     "$venv/bin/python" tools/ros/finish_wheels.py "$venv" "$distro"
   fi

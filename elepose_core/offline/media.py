@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.data.poseset import PoseSet
-from elepose_core.detect import Detection, Detector, make_detector
+from elepose_core.detect import Detector, make_detector
 from elepose_core.errors import InputError
 from elepose_core.files import replacing
 from elepose_core.geometry.camera import Camera
 from elepose_core.images import MAX_PIXELS, rgb_from_photograph
 from elepose_core.offline.overlay import drawn_over
 from elepose_core.opencv import opencv
-from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
-from elepose_core.runtime.people import People2D, Person2D, Skeletons3D
+from elepose_core.runtime.lifting import PeopleLifter
+from elepose_core.runtime.people import People2D, Person2D, Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17, h36m_from
 
 __all__ = ['IMAGE_SUFFIXES', 'Frame', 'MediaReport', 'Video', 'frames_of', 'lift_media']
@@ -164,10 +164,18 @@ class _Way:
         if self._camera is None:
             fov_rad = math.radians(self._fov_deg)
             self._camera = Camera.from_field_of_view(width, height, fov_rad)
-        people = _liftable(
-            self._detector.detect(frame.rgb), self._detector.layout, self._lifter.options
+        found = [
+            Person2D(
+                '', *h36m_from(detection.keypoints_px, detection.scores, self._detector.layout)
+            )
+            for detection in self._detector.detect(frame.rgb)
+        ]
+        seen = People2D(frame.stamp_ns, H36M_17.name, tuple(found))
+        skeletons = self._lifter.lift(seen, self._camera)
+        people = tuple(
+            _without_unused(found[source], skeleton)
+            for source, skeleton in zip(skeletons.sources, skeletons.skeletons, strict=True)
         )
-        skeletons = self._lifter.lift(People2D(frame.stamp_ns, H36M_17.name, people), self._camera)
         self._add(frame, people, skeletons)
         self.frames += 1
         return drawn_over(frame.rgb, people, skeletons)
@@ -224,18 +232,11 @@ _COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {
 }
 
 
-def _liftable(
-    detections: list[Detection], layout: str, options: LiftingOptions
-) -> tuple[Person2D, ...]:
-    """Convert to the lifter's joints and keep whom it will lift, so that results pair up."""
-    people = []
-    for detection in detections:
-        keypoints, scores = h36m_from(detection.keypoints_px, detection.scores, layout)
-        seen = scores >= max(options.min_keypoint_score, 1e-6)
-        if seen.sum() >= options.min_keypoints:
-            keypoints = np.where(seen[:, None], keypoints, np.float32(np.nan))
-            people.append(Person2D('', keypoints, np.where(seen, scores, np.float32(0))))
-    return tuple(people[: options.max_people])
+def _without_unused(person: Person2D, skeleton: Skeleton3D) -> Person2D:
+    """Leave out the keypoints that the lifter did not take."""
+    used = (skeleton.scores > 0)[:, None]
+    keypoints_px = np.where(used, person.keypoints_px, np.float32(np.nan))
+    return Person2D(person.id, keypoints_px, skeleton.scores)
 
 
 def _check_file(path: Path, kind: str) -> None:

@@ -101,7 +101,12 @@ class PeopleLifter:
             for i in range(len(numbers))
         )
         return Skeletons3D(
-            people.stamp_ns, skeletons, ended, self._elevation.estimate(), was_reset
+            stamp_ns=people.stamp_ns,
+            skeletons=skeletons,
+            ended_tracks=ended,
+            elevation=self._elevation.estimate(),
+            was_reset=was_reset,
+            sources=tuple(usable.sources),
         )
 
     def _usable(self, people: People2D, camera: Camera) -> '_Usable':
@@ -122,7 +127,7 @@ class PeopleLifter:
             upstream = people.people[person].id
             # An id that comes twice in one frame belongs to the first.
             ids.append('' if upstream in ids else upstream)
-        return _Usable(rays[kept], keypoints[kept], scores[kept], ids)
+        return _Usable(rays[kept], keypoints[kept], scores[kept], ids, kept.tolist())
 
     def _skeleton(
         self,
@@ -153,6 +158,7 @@ class _Usable(NamedTuple):
     keypoints_px: NDArray[np.float32]
     scores: NDArray[np.float32]
     ids: list[str]
+    sources: list[int]
 
 
 def _elevation_error_rad(predictor: Predictor) -> float:

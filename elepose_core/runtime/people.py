@@ -110,6 +110,7 @@ class Skeletons3D:
         ended_tracks: Tracks that are gone since the frame before; their markers go.
         elevation: None before the first person.
         was_reset: Time jumped back: everything remembered was dropped before this frame.
+        sources: Index of each skeleton's person in the input; those who were not lifted are absent.
     """
 
     stamp_ns: int
@@ -117,3 +118,4 @@ class Skeletons3D:
     ended_tracks: tuple[int, ...]
     elevation: Elevation | None
     was_reset: bool
+    sources: tuple[int, ...]

@@ -86,6 +86,8 @@ def test_reading_leaves_the_message_alone() -> None:
         ('coco_17', [person_message(16)], r'people\[0\] have 16, 16 and 16 entries; expected 17'),
         ('openpose_25', [person_message(17)], 'expected 25 each for layout openpose_25'),
         ('coco_17', [person_message(score=[])], r'people\[0\] have 17, 17 and 0 entries'),
+        ('coco_17', [person_message(x=[math.inf] * 17)], r'people\[0\] reach inf px; expected'),
+        ('coco_17', [person_message(y=[-1e7] * 17)], r'people\[0\] reach 1e\+07 px'),
         ('coco_17', [person_message()] * 301, 'people has 301 entries; expected at most 300'),
     ],
 )
@@ -124,7 +126,7 @@ def test_skeletons_become_a_message_with_the_input_header() -> None:
         scale_source=ScaleSource.STATURE,
         plausibility=math.nan,
     )
-    message = message_from_skeletons(Skeletons3D(0, (skeleton,), (), None, False), HEADER)
+    message = message_from_skeletons(Skeletons3D(0, (skeleton,), (), None, False, (0,)), HEADER)
     assert message.header == HEADER
     assert message.layout == 'h36m_17'
     only = message.skeletons[0]

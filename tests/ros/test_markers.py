@@ -34,7 +34,7 @@ def skeleton(track: int, missing: tuple[str, ...] = ()) -> Skeleton3D:
 
 
 def draw(*people: Skeleton3D, ended: tuple[int, ...] = (), reset: bool = False) -> list[Marker]:
-    result = Skeletons3D(0, people, ended, None, reset)
+    result = Skeletons3D(0, people, ended, None, reset, tuple(range(len(people))))
     return list(markers_from_skeletons(result, HEADER, lifetime_s=0.75).markers)
 
 

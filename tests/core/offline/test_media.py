@@ -263,7 +263,7 @@ def test_left_is_blue_and_right_is_red() -> None:
     points[H36M_17.index('right_elbow')] = -300, 5
     grey = np.full((100, 100, 3), 128, np.uint8)
     person = Person2D('', points, np.ones(17, np.float32))
-    skeletons = Skeletons3D(0, (skeleton_of(points),), (), None, False)
+    skeletons = Skeletons3D(0, (skeleton_of(points),), (), None, False, (0,))
     picture = drawn_over(grey, (person,), skeletons)
     assert picture[70, 80].tolist() == [30, 120, 255]
     assert picture[70, 20].tolist() == [255, 70, 50]

@@ -36,7 +36,7 @@ def bag(tmp_path):
         for index, depths in enumerate([(3.0,), (3.0, 5.0), ()]):
             stamp = 10**9 + index * 10**8
             people = tuple(_skeleton(depth) for depth in depths)
-            result = Skeletons3D(stamp, people, (), None, False)
+            result = Skeletons3D(stamp, people, (), None, False, tuple(range(len(people))))
             writer.write('/skeletons', stamp, messages.skeletons_message(result, 'cam'))
             angle = math.radians(10)
             told = Elevation(angle, 0.0, 0.1, 0.1, up_cam_from_elevation(angle), 3, True)

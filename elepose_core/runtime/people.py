@@ -110,7 +110,7 @@ class Skeletons3D:
         ended_tracks: Tracks that are gone since the frame before; their markers go.
         elevation: None before the first person.
         was_reset: Time jumped back: everything remembered was dropped before this frame.
-        sources: Index of each skeleton's person in the input; those who were not lifted are absent.
+        sources: Index in the input of each skeleton's person; not everybody is lifted.
     """
 
     stamp_ns: int

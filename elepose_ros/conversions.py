@@ -24,6 +24,7 @@ from elepose_core.skeleton import H36M_17, LAYOUTS
 from elepose_ros import interfaces
 
 __all__ = [
+    'MAX_KEYPOINT_PX',
     'MAX_PEOPLE_PER_MESSAGE',
     'camera_from_message',
     'message_from_elevation',
@@ -36,6 +37,7 @@ __all__ = [
 
 # More is a broken publisher, and would hold the node up for seconds.
 MAX_PEOPLE_PER_MESSAGE = 300
+MAX_KEYPOINT_PX = 1e6
 _RATIONAL_COEFFICIENTS = 8
 
 
@@ -213,6 +215,12 @@ def _person_from_message(person: Any, number: int, joints: int, layout: str) -> 
             f'{lengths[2]} entries; expected {joints} each for layout {layout}'
         )
     keypoints_px = np.stack([_array(person.x), _array(person.y)], axis=-1)
+    # Points outside the image are welcome, NaN too; beyond this no lens could have seen them.
+    if (np.abs(keypoints_px) > MAX_KEYPOINT_PX).any():
+        raise InputError(
+            f'x and y of people[{number}] reach {np.nanmax(np.abs(keypoints_px)):g} px; '
+            f'expected at most {MAX_KEYPOINT_PX:g}, or NaN for a missing keypoint'
+        )
     return Person2D(str(person.id), keypoints_px, _array(person.score))
 
 

@@ -98,6 +98,7 @@ class Watcher:
         self.image_s: dict[int, float] = {}
         self.markers_s: dict[int, float] = {}
         self.skeletons_s: dict[int, float] = {}
+        self._clients: dict[str, Any] = {}
         self._node = rclpy.create_node('demo_watcher')
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -131,16 +132,15 @@ class Watcher:
 
     def is_active(self, node: str) -> bool:
         """Ask a lifecycle node for its state."""
-        client = self._node.create_client(GetState, f'/{node}/get_state')
-        try:
-            if not client.wait_for_service(timeout_sec=0.5):
-                return False
-            future = client.call_async(GetState.Request())
-            self._executor.spin_until_future_complete(future, timeout_sec=2.0)
-            answer: Any = future.result() if future.done() else None
-            return answer is not None and answer.current_state.label == 'active'
-        finally:
-            self._node.destroy_client(client)
+        if node not in self._clients:
+            self._clients[node] = self._node.create_client(GetState, f'/{node}/get_state')
+        client = self._clients[node]
+        if not client.wait_for_service(timeout_sec=0.5):
+            return False
+        future = client.call_async(GetState.Request())
+        self._executor.spin_until_future_complete(future, timeout_sec=5.0)
+        answer: Any = future.result() if future.done() else None
+        return answer is not None and answer.current_state.label == 'active'
 
     def close(self) -> None:
         self._executor.shutdown()

@@ -350,7 +350,7 @@ class TestVideo:
         assert stamps == [SECOND + index * 50_000_000 for index in range(20)]
         infos = _decoded(tmp_path / 'bag', '/camera/camera_info')
         assert [messages.stamp_ns_of(m) for m in infos] == stamps
-        # 90 degrees over 96 px: the focal length is half the width; pixels count from their centres.
+        # 90 degrees over 96 px: f is half the width; pixels count from their centres.
         np.testing.assert_allclose(infos[0].k, [48, 0, 47.5, 0, 48, 31.5, 0, 0, 1])
         assert (infos[0].width, infos[0].height) == (96, 64)
         assert infos[0].header.frame_id == 'camera_optical_frame'

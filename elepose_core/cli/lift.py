@@ -37,7 +37,7 @@ def lift(
         stature_m: Assumed height of people, metres.
         fov_deg: Assumed horizontal field of view where the source has no calibration.
         image_size: Width and height for keypoint files that do not state them.
-        layout: Joint layout of OpenPose files (openpose_18, openpose_25) where it is ambiguous.
+        layout: Joint layout of a keypoint file where it is neither COCO-17 nor told by its count.
         image_topic: Topic of a bag to lift, where several could be.
         keypoints_topic: People2D topic of a bag to lift instead of images.
         camera_info_topic: Its CameraInfo, where the name beside the source does not tell.

@@ -39,7 +39,7 @@ class Assumptions(NamedTuple):
     Attributes:
         fov_deg: Horizontal field of view, degrees.
         size: Image size, for files without it.
-        layout: OpenPose layout; None = by the number of keypoints.
+        layout: Layout; None = COCO-17 in a COCO file, by the number of keypoints with OpenPose.
     """
 
     fov_deg: float
@@ -75,36 +75,38 @@ def lift_keypoints(
     if source.is_dir():
         poses = list(read_openpose(source, assumed.size, assumed.layout))
     else:
-        poses = list(read_coco(source, assumed.size))
+        poses = list(read_coco(source, assumed.size, assumed.layout or 'coco_17'))
     if not poses:
         raise InputError(f'{source} holds no person with keypoints')
     result = lifted(_pose_set(poses, assumed.fov_deg), predictor, options, assumed_camera=True)
     result.save(out)
 
 
-def read_coco(source: Path, size: ImageSize | None = None) -> Iterator[_Pose]:
+def read_coco(
+    source: Path, size: ImageSize | None = None, layout: str = 'coco_17'
+) -> Iterator[_Pose]:
     """Read COCO annotations ({images, annotations}) or detector results (a list of people)."""
     tree = _read_json(source)
     people = tree.get('annotations') if isinstance(tree, dict) else tree
     if not isinstance(people, list):
         raise InputError(f'{source} has no list of annotations; expected COCO keypoint JSON')
-    sizes = {
-        image.get('id'): ImageSize(int(image['width']), int(image['height']))
-        for image in (tree.get('images', []) if isinstance(tree, dict) else [])
-    }
+    sizes = _image_sizes(tree.get('images', []), source) if isinstance(tree, dict) else {}
     frames: dict[Any, int] = {}
     for number, person in enumerate(people):
         where = f'{source}: annotation {number}'
-        if not isinstance(person, dict) or 'keypoints' not in person:
-            raise InputError(f'{where} has no keypoints; expected 51 numbers')
-        if not any(person['keypoints']):
+        numbers = person.get('keypoints') if isinstance(person, dict) else None
+        if not isinstance(numbers, list):
+            raise InputError(f'{where} has no keypoints; expected a list of numbers')
+        if not any(numbers):
             continue  # COCO lists people too small to annotate
         image = person.get('image_id', number)
+        if not isinstance(image, int | str):
+            raise InputError(f'{where}: image_id is {image!r}; expected a number or a name')
         found = sizes.get(image, size)
         if found is None:
             raise InputError(f'{where}: the image size is unknown; give it with --image-size')
         frame = frames.setdefault(image, len(frames))
-        yield _Pose(frame, found, *_triples(person['keypoints'], 'coco_17', where))
+        yield _Pose(frame, found, *_triples(numbers, layout, where))
 
 
 def read_openpose(
@@ -130,6 +132,15 @@ def read_openpose(
             if name is None:
                 raise InputError(f'{where} has {len(numbers)} numbers; expected 54 or 75')
             yield _Pose(frame, size, *_triples(numbers, name, where))
+
+
+def _image_sizes(images: Any, source: Path) -> dict[Any, ImageSize]:
+    try:
+        return {i['id']: ImageSize(int(i['width']), int(i['height'])) for i in images}
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f'{source}: images has entries without id, width and height; expected COCO images'
+        ) from None
 
 
 def _read_json(path: Path) -> Any:

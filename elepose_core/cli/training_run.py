@@ -60,13 +60,16 @@ class TrainingRun:
             self._lifter(rays, prior, measured, writer)
 
     def _describe(self, data: Sequence[Path], rays: Tensor) -> None:
+        path = self._folder / 'run.json'
+        if path.exists():
+            return  # a run keeps the revision that it began with
         facts = {
             'method': self._method,
             'data': [path.name for path in data],
             'poses': len(rays),
             'revision': git_revision(),
         }
-        _write_json(self._folder / 'run.json', facts)
+        _write_json(path, facts)
 
     def _prior(self, rays: Tensor, writer: SummaryWriter) -> FlowPrior:
         config, path = self._experiment.prior, self._folder / 'prior.pt'

@@ -74,9 +74,9 @@ class Parameters:
         used_by=(DETECTOR,),
     )
     detector_input_long_side: int = _row(
-        256,
-        'long side of the image that movenet_multipose sees, a multiple of 32; 384 finds people '
-        'better, 256 keeps up with 30 Hz on one core',
+        384,
+        'long side of the image that movenet_multipose sees, a multiple of 32; 256 is faster but '
+        'loses small people and bent poses',
         unit='px',
         low=256,
         high=512,

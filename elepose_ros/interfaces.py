@@ -6,8 +6,7 @@ try:
     from elepose_ros.msg import CameraElevation, People2D, Person2D, Skeleton3D, Skeletons3D
 except ImportError as error:
     raise ImportError(
-        'the messages of elepose_ros are not built or not sourced: run "colcon build" in the '
-        'workspace (or "make setup" in the project) and source its set-up file'
+        'the messages of elepose_ros are not built ("colcon build" or "make setup") or not sourced'
     ) from error
 
 __all__ = ['CameraElevation', 'People2D', 'Person2D', 'Skeleton3D', 'Skeletons3D']

@@ -114,9 +114,9 @@ class TestExecutables:
         assert script.read_text().startswith('#!/usr/bin/env python3\n')
 
     def test_its_module_has_a_main(self, script: Path) -> None:
-        match = re.search(r'^from (elepose_ros\.\w+) import main$', script.read_text(), re.M)
+        match = re.search(r"^raise SystemExit\(start\('(\w+)'\)\)$", script.read_text(), re.M)
         assert match is not None
-        module = ROOT / f'{match[1].replace(".", "/")}.py'
+        module = ROOT / 'elepose_ros' / f'{match[1]}.py'
         assert re.search(r'^def main\(', module.read_text(), re.M)
 
     def test_colcon_installs_it(self, script: Path) -> None:

@@ -4,7 +4,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from elepose_core.runtime.people import People2D, Person2D
 __all__ = ['BagOptions', 'BagReport', 'choose_source', 'lift_bag']
 
 IMAGES = (messages.IMAGE, messages.COMPRESSED_IMAGE)
-# The node sees smaller pictures than other files are lifted from, to keep up with a camera.
-_DETECTOR_OF_THE_NODE = DetectorOptions(input_long_side=256)
 Progress = Callable[[Iterable[BagMessage], int], Iterable[BagMessage]]
 
 
@@ -48,7 +46,7 @@ class BagOptions:
     camera_info_timeout_s: float = 2.0
     is_rectified: bool = False
     storage: Storage = 'mcap'
-    detector: DetectorOptions = _DETECTOR_OF_THE_NODE
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
 
 
 @dataclass(frozen=True)

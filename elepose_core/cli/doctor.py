@@ -82,7 +82,7 @@ def _package(name: str) -> _Finding:
 def _optional(module: str, serves: str, remedy: str) -> _Finding:
     try:
         importlib.import_module(module)
-    except ImportError:
+    except Exception:  # what is installed may be broken in any way
         return _Finding(module, False, f'{serves}: {remedy}')
     return _Finding(module, True, serves)
 
@@ -90,7 +90,7 @@ def _optional(module: str, serves: str, remedy: str) -> _Finding:
 def _tried(name: str, attempt: Callable[[], str], remedy: str) -> _Finding:
     try:
         return _Finding(name, True, attempt(), needed=name.startswith('model'))
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # likewise; the report must come to its end
         return _Finding(name, False, f'{error}; {remedy}', needed=name.startswith('model'))
 
 

@@ -4,7 +4,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -36,20 +36,15 @@ def export(
     from elepose_core.export.onnx import export_bundle
     from elepose_core.skeleton import H36M_17
 
+    if out.suffix != '.elepose':
+        raise InputError(f'output is {out}; expected a folder name that ends in .elepose')
     lifter, training = lifter_of_run(run)
     if data_licence:
         training['data_licence'] = data_licence
     poses = PoseSet.load(data)
     if len(poses) < 256:
         raise InputError(f'{data} holds {len(poses)} poses; expected 256 or more to compare on')
-    figures = {}
-    for path in metrics:
-        try:
-            figures[path.stem] = json.loads(path.read_text(encoding='utf-8'))
-            # The manifest stays short; the files hold the figures by action.
-            figures[path.stem].pop('by_action', None)
-        except (OSError, ValueError) as error:
-            raise InputError(f'{path} is not a readable JSON file ({error})') from None
+    figures = {path.stem: _figures(path) for path in metrics}
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=out.stem,
@@ -69,3 +64,16 @@ def export(
     for batch, by_output in bundle.manifest.parity['largest_difference'].items():
         row = ', '.join(f'{name} {value:.1e}' for name, value in by_output.items())
         print(f'  batch {batch}: largest difference from torch: {row}')
+
+
+def _figures(path: Path) -> dict[str, Any]:
+    from elepose_core.errors import InputError
+
+    try:
+        tree = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path} is not a readable JSON file ({error})') from None
+    if not isinstance(tree, dict):
+        raise InputError(f'{path} holds no figures; expected what elepose evaluate --json wrote')
+    # The manifest stays short; the files hold the figures by action.
+    return {name: value for name, value in tree.items() if name != 'by_action'}

@@ -40,6 +40,10 @@ def train(
 
     if not data:
         raise InputError('data is empty; expected at least one PoseSet npz file')
+    if threads < 0:
+        raise InputError(f'threads is {threads}; expected 0 for all or a number of threads')
+    if out.is_file():
+        raise InputError(f'{out} is a file; expected a folder for the run')
     if resume and config is None:
         config = out / 'config.toml'
     elif not resume and out.exists() and any(out.iterdir()):

@@ -69,7 +69,11 @@ bench: setup
 	@$(ENTER)
 	for benchmark in $(BENCHMARKS); do
 	  echo "== $$benchmark"
-	  python3 "$$benchmark"
+	  if grep -q ELEPOSE_DATA "$$benchmark" && [ -z "$${ELEPOSE_DATA:-}" ]; then
+	    echo 'skipped: ELEPOSE_DATA is not set'
+	  else
+	    python3 "$$benchmark"
+	  fi
 	done
 
 ## make train-default  train, export and evaluate the shipped lifter again (about an hour on two cores)

@@ -52,10 +52,9 @@ flock 9  # two runs at once would write the same files
 
 # --- Python packages -------------------------------------------------------------------------------------------
 # The identity of the environment: moving the checkout or another interpreter makes its scripts useless.
-base=$(printf '%s\n' "$root" "$ros" "${ROS_DISTRO:-}" "$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')" | digest)
-if [ "$ros" = wheels ]; then
-  base=$(printf '%s\n' "$root" wheels "$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')" | digest)
-fi
+kind=$ros
+if [ "$ros" = system ]; then kind=$ROS_DISTRO; fi
+base=$(printf '%s\n' "$root" "$kind" "$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')" | digest)
 wanted=$(cat pyproject.toml setup.py tools/constraints.txt tools/ros/kilted.in tools/ros/kilted.lock \
   tools/ros/setup.sh tools/ros/finish_wheels.py <(echo "$base") | digest)
 if [ "$(cat "$venv/.elepose-base" 2> /dev/null)" != "$base" ] || ! "$venv/bin/python" -c 'import pip' 2> /dev/null; then
@@ -143,10 +142,8 @@ fi
 {
   echo '# Made by tools/ros/setup.sh. Source it in bash: Python, ROS 2, our messages and executables.'
   echo "source '$underlay'"
-  if [ -f "$built/overlay/install/local_setup.bash" ]; then
-    echo "source '$built/overlay/install/local_setup.bash'"
-  fi
-  echo "source '$built/install/local_setup.bash'"
+  # colcon's setup.bash sources what was sourced at the build, an installed ROS 2 included.
+  echo "source '$built/install/setup.bash'"
   cat << END
 # The checkout comes before the installed copy; elepose_ros/__init__.py still finds the generated messages.
 export PYTHONPATH='$root':"\${PYTHONPATH:-}"
@@ -157,7 +154,7 @@ END
 } > "$environment.new"
 mv "$environment.new" "$environment"
 if [ -n "${fresh:-}" ]; then
-  bash -c "source '$environment' && python3 -c 'import elepose_core, rclpy, elepose_ros.msg, tf2_msgs.msg'" \
+  bash -c "source '$environment'; python3 -c 'import elepose_core, rclpy, elepose_ros.msg, tf2_msgs.msg'" \
     || fail 'the environment was built but does not import; remove .venv and .ros and run make setup again'
   echo "$sources" > "$built/done"
 fi

@@ -3,6 +3,7 @@
 """Rooms and arrows: who may import whom, how large a file and a function may be."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,11 @@ def _files(package: Path) -> list[Path]:
     return sorted(p for p in package.rglob('*.py') if '__pycache__' not in p.parts)
 
 
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding='utf-8'))
+
+
 def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -58,7 +64,7 @@ def _name(path: Path) -> str:
 def _imports(path: Path) -> Iterator[str]:
     """Yield dotted names, also of imports inside functions."""
     package = path.relative_to(ROOT).with_suffix('').parts
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -120,7 +126,7 @@ def test_torch_stays_where_training_is(path: Path) -> None:
 def test_files_and_functions_are_small(path: Path) -> None:
     text = path.read_text(encoding='utf-8')
     assert len(text.splitlines()) <= 400, f'{path} is too long'
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert _statements(node) <= 50, f'{path}: {node.name} has too many statements'
 
@@ -133,7 +139,7 @@ def test_files_say_whose_they_are_and_names_say_what_they_hold(path: Path) -> No
         '# Copyright 2026 The elepose authors',
         '# SPDX-License-Identifier: Apache-2.0',
     ]
-    tree = ast.parse('\n'.join(lines))
+    tree = _tree(path)
     stars = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     assert not any(alias.name == '*' for node in stars for alias in node.names)
     names = {

@@ -124,7 +124,7 @@ def test_lifter_learns(rays: 'torch.Tensor', objective: Objective, tmp_path: Pat
     def on_step(step: int, terms: dict[str, float], lifter: Any) -> None:
         totals.append(sum(weights[name] * value for name, value in terms.items()))
 
-    schedule = SCHEDULE.model_copy(update={'steps': 60, 'batch_size': 48})
+    schedule = SCHEDULE.model_copy(update={'steps': 60, 'batch_size': 48, 'learning_rate': 5e-3})
     train_lifter(rays, objective, LIFTER, schedule, tmp_path, on_step)
     assert sum(totals[-10:]) < 0.9 * sum(totals[:10])
 

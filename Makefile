@@ -76,7 +76,7 @@ bench: setup
 	  fi
 	done
 
-## make train-default  train, export and evaluate the shipped lifter again (about an hour on two cores)
+## make train-default  train, export and evaluate the shipped lifter again 
 train-default: setup
 	@$(ENTER)
 	bash tools/train_default.sh $(DEFAULT_DATA) runs/default

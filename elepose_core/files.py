@@ -43,6 +43,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _move_over(temporary, path)
+    except OSError as error:
+        if error.filename != str(temporary):
+            raise
+        raise InputError(f'{path} cannot be written ({error.strerror})') from None
     finally:
         _remove(temporary)
 

@@ -15,6 +15,11 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def _write(path: Path) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text('whole')
+
+
 def _fail_while_writing(path: Path) -> None:
     with replacing(path) as temporary:
         temporary.write_text('half')
@@ -103,6 +108,19 @@ def test_place_that_cannot_hold_the_file_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / 'file').write_text('')
     with pytest.raises(InputError, match='cannot be written'), replacing(tmp_path / 'file/x.npz'):
         pytest.fail('the block must not be entered')
+
+
+def test_folder_that_takes_no_file_is_one_sentence() -> None:
+    path = Path('/proc/elepose.json')
+    if not path.parent.is_dir():
+        pytest.skip('there is no /proc, which takes no file from anybody')
+    with pytest.raises(InputError, match=r'/proc/elepose\.json cannot be written \('):
+        _write(path)
+
+
+def test_other_trouble_of_the_block_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / 'a'):
+        (tmp_path / 'input').read_text()
 
 
 @pytest.mark.parametrize('name', ['.', '/', '..'])

@@ -239,6 +239,17 @@ def test_more_people_than_allowed_keeps_the_surest_in_their_order(
     assert [s.id for s in _lift(few, 0, *people).skeletons] == ['-1', '1']
 
 
+def test_each_skeleton_says_whose_keypoints_it_came_from(
+    predictor: Predictor, person: Callable[..., Person2D]
+) -> None:
+    people = [person(x) for x in (-2, -1, 0, 1)]
+    people[1].scores[:] = 0  # nobody
+    people[2].scores[:] = 0.3  # the least sure
+    few = PeopleLifter(predictor, LiftingOptions(max_people=2))
+    assert _lift(few, 0, *people).sources == (0, 3)
+    assert _lift(few, 33).sources == ()
+
+
 def test_stature_scales_everything(predictor: Predictor, person: Callable[..., Person2D]) -> None:
     adult = _lift(PeopleLifter(predictor), 0, person()).skeletons[0]
     child = _lift(PeopleLifter(predictor, LiftingOptions(stature_m=0.85)), 0, person())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from elepose_core.data.poseset import PoseSet
 from elepose_core.geometry.camera import Camera
-from elepose_core.runtime.lifting import LiftingOptions
+from elepose_core.runtime.lifting import LiftingOptions, seen_joints
 from elepose_core.runtime.placement import place_by_stature
 from elepose_core.runtime.predictor import Predictor
 from elepose_core.skeleton import H36M_17
@@ -44,12 +44,11 @@ def lifted(
         options: Stature and score limits; tracking does not apply.
         assumed_camera: The intrinsics are only assumed.
     """
-    seen = (poses.scores >= max(options.min_keypoint_score, 1e-6)) & np.isfinite(
-        poses.keypoints_px
-    ).all(-1)
-    usable = seen.sum(1) >= options.min_keypoints
-    scores = np.where(seen & usable[:, None], poses.scores, 0).astype(np.float32)
-    joints, up = predictor.lift(poses.rays.astype(np.float32), scores)
+    rays = poses.rays
+    seen = seen_joints(rays, poses.scores, options)
+    usable = np.asarray(seen.any(1))
+    scores = np.where(seen, poses.scores, 0).astype(np.float32)
+    joints, up = predictor.lift(rays.astype(np.float32), scores)
     cameras = [
         Camera(matrix, int(width), int(height), assumed=assumed_camera)
         for matrix, (width, height) in zip(poses.camera_matrix, poses.image_size, strict=True)

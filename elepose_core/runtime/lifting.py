@@ -18,7 +18,12 @@ from elepose_core.runtime.predictor import Predictor
 from elepose_core.runtime.tracking import Tracker
 from elepose_core.skeleton import H36M_17, h36m_from
 
-__all__ = ['LiftingOptions', 'PeopleLifter']
+__all__ = ['LiftingOptions', 'PeopleLifter', 'seen_joints']
+
+# A keypoint farther out than 89 degrees from the axis is a detector's slip, not a joint.
+_LARGEST_RAY = math.tan(math.radians(89.0))
+# All joints in one spot are another; it would stand for a person beyond 170 m.
+_SMALLEST_PERSON_RAD = 0.01
 
 # Clip error that a bundle without figures is taken to have.
 _UNMEASURED_ELEVATION_ERROR_DEG = 10.0
@@ -54,6 +59,25 @@ class LiftingOptions:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(f'{name} is {value}; expected {low}..{high}')
+
+
+def seen_joints(
+    rays: NDArray[np.float64], scores: NDArray[np.float32], options: LiftingOptions
+) -> NDArray[np.bool_]:
+    """Tell (N, 17) which joints count as seen; none of a person who cannot be lifted.
+
+    Args:
+        rays: (N, 17, 2) normalised image coordinates; NaN = missing or beyond the lens.
+        scores: (N, 17).
+        options: Score limit and number of joints that a person needs.
+    """
+    in_view = (np.abs(rays) < _LARGEST_RAY).all(-1)
+    seen = in_view & (scores >= max(options.min_keypoint_score, 1e-6))
+    highest = np.where(seen[..., None], rays, -np.inf).max(1)
+    lowest = np.where(seen[..., None], rays, np.inf).min(1)
+    is_person = (highest - lowest).max(-1) >= _SMALLEST_PERSON_RAD
+    is_person &= seen.sum(1) >= options.min_keypoints
+    return np.asarray(seen & is_person[:, None])
 
 
 class PeopleLifter:
@@ -115,11 +139,10 @@ class PeopleLifter:
         keypoints = np.array([k for k, _ in converted], np.float32).reshape(-1, len(H36M_17), 2)
         scores = np.array([s for _, s in converted], np.float32).reshape(-1, len(H36M_17))
         rays = rays_from_pixels(keypoints, camera)
-        # A pixel that the lens has no ray for is as good as not seen.
-        seen = (scores >= max(self.options.min_keypoint_score, 1e-6)) & np.isfinite(rays).all(-1)
+        seen = seen_joints(rays, scores, self.options)
         scores = np.where(seen, scores, np.float32(0))
         keypoints = np.where(seen[..., None], keypoints, np.float32(np.nan))
-        kept = np.flatnonzero(seen.sum(1) >= self.options.min_keypoints)
+        kept = np.flatnonzero(seen.any(1))
         best = np.argsort(-scores[kept].sum(1), kind='stable')[: self.options.max_people]
         kept = kept[np.sort(best)]
         ids: list[str] = []

@@ -28,6 +28,7 @@ def predictor(tiny_bundle: Bundle) -> Predictor:
 def poses(crowd_of: Callable[..., Any], pose_set_of: Callable[..., PoseSet]) -> PoseSet:
     whole = pose_set_of(crowd_of(20, seed=8))
     scores = whole.scores.copy()
+    whole.keypoints_px[5, 16] = 1e9  # beyond any view
     scores[3, 5] = 0.1  # one joint below the limit
     scores[4, 4:] = 0.0  # four joints are too few
     return replace(whole, scores=scores, extra={'licence': np.array('CC0')})
@@ -53,7 +54,7 @@ def test_missing_is_nan_and_the_rest_lies_on_its_pixels(
     joints = lifted(poses, predictor, LiftingOptions()).extra['lifted_joints_cam_m']
     missing = np.isnan(joints).any(-1)
     assert missing[4].all()
-    assert np.argwhere(np.delete(missing, 4, axis=0)).tolist() == [[3, 5]]
+    assert np.argwhere(np.delete(missing, 4, axis=0)).tolist() == [[3, 5], [4, 16]]
     camera = Camera(poses.camera_matrix[0], 640, 480)
     np.testing.assert_allclose(
         project(joints[~missing], camera), poses.keypoints_px[~missing], atol=0.1

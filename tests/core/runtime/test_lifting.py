@@ -141,6 +141,34 @@ def test_pixel_that_the_lens_has_no_ray_for_is_missing(
     assert lifter.lift(People2D(0, 'h36m_17', (seen,)), strong).skeletons == ()
 
 
+@pytest.mark.parametrize('place_px', [1e6, 1e12, 1e30, 3e38])
+def test_absurd_pixels_are_missing(
+    place_px: float, lifter: PeopleLifter, person: Callable[..., Person2D]
+) -> None:
+    seen = person()
+    seen.keypoints_px[13] = (place_px, -place_px)
+    found = _lift(lifter, 0, seen).skeletons[0]
+    assert np.isnan(found.joints_cam_m[13]).all()
+    assert found.scores[13] == 0
+    assert 2 < found.root_cam_m[2] < 6
+    seen.keypoints_px[3:] = (place_px, -place_px)
+    assert _lift(lifter, 33, seen).skeletons == ()
+
+
+def test_joints_in_one_spot_are_nobody(
+    lifter: PeopleLifter, person: Callable[..., Person2D]
+) -> None:
+    spot = Person2D('', np.full((17, 2), 300, np.float32), np.ones(17, np.float32))
+    result = _lift(lifter, 0, spot, person())
+    assert result.sources == (1,)
+    assert result.elevation is not None
+    assert result.elevation.samples == 1
+    # Far away is not one spot: 60 m are 17 pixels of this camera.
+    far = _lift(lifter, 33, person(z_m=60.0)).skeletons
+    assert len(far) == 1
+    assert 40 < far[0].root_cam_m[2] < 80
+
+
 def test_detector_layout_is_converted(lifter: PeopleLifter) -> None:
     random = np.random.default_rng(0)
     keypoints = random.uniform(100, 300, (17, 2)).astype(np.float32)

@@ -55,8 +55,9 @@ flock 9  # two runs at once would write the same files
 kind=$ros
 if [ "$ros" = system ]; then kind=$ROS_DISTRO; fi
 base=$(printf '%s\n' "$root" "$kind" "$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')" | digest)
+recipe=1  # count up when the steps below change, so that older environments are made anew
 wanted=$(cat pyproject.toml setup.py tools/constraints.txt tools/ros/kilted.in tools/ros/kilted.lock \
-  tools/ros/setup.sh tools/ros/finish_wheels.py <(echo "$base") | digest)
+  tools/ros/finish_wheels.py <(echo "$base $recipe") | digest)
 if [ "$(cat "$venv/.elepose-base" 2> /dev/null)" != "$base" ] || ! "$venv/bin/python" -c 'import pip' 2> /dev/null; then
   say "new environment in .venv ($("$python" --version), ROS 2: $ros)"
   rm -rf "$venv" "$built/build" "$built/install" "$built/overlay" "$built/done"
@@ -141,9 +142,11 @@ fi
 
 {
   echo '# Made by tools/ros/setup.sh. Source it in bash: Python, ROS 2, our messages and executables.'
-  echo "source '$underlay'"
-  # colcon's setup.bash sources what was sourced at the build, an installed ROS 2 included.
+  # colcon's setup.bash sources what was sourced at the build, an installed ROS 2 included; the Python of .venv
+  # must come before that one's.
+  if [ "$ros" = wheels ]; then echo "source '$underlay'"; fi
   echo "source '$built/install/setup.bash'"
+  if [ "$ros" = system ]; then echo "source '$underlay'"; fi
   cat << END
 # The checkout comes before the installed copy; elepose_ros/__init__.py still finds the generated messages.
 export PYTHONPATH='$root':"\${PYTHONPATH:-}"

@@ -45,7 +45,8 @@ class LossWeights(BaseModel):
 
 def mean_distance(first: Tensor, second: Tensor) -> Tensor:
     """Return the mean Euclidean distance of points (..., D)."""
-    return torch.linalg.vector_norm(first - second, dim=-1).mean()
+    distance: Tensor = torch.linalg.vector_norm(first - second, dim=-1)
+    return distance.mean()
 
 
 def pairwise_deformation_loss(pose: Tensor, lifted_again: Tensor) -> Tensor:

@@ -14,4 +14,5 @@ T = TypeVar('T')
 
 def progress_bar(items: Iterable[T], total: int) -> Iterable[T]:
     """Show how far the work is while `items` are taken."""
-    return tqdm(items, total=total, disable=None)
+    bar: Iterable[T] = tqdm(items, total=total, disable=None)
+    return bar

@@ -13,7 +13,9 @@ __all__ = ['bone_lengths', 'bone_ratios_from_2d']
 def bone_lengths(pose: Tensor, skeleton: Skeleton = H36M_17) -> Tensor:
     """Return the lengths (B, bones) of poses (B, J, 2 or 3), in their unit."""
     parents, children = zip(*skeleton.bones, strict=True)
-    return torch.linalg.vector_norm(pose[:, list(parents)] - pose[:, list(children)], dim=-1)
+    bones = pose[:, list(parents)] - pose[:, list(children)]
+    lengths: Tensor = torch.linalg.vector_norm(bones, dim=-1)
+    return lengths
 
 
 def bone_ratios_from_2d(

@@ -17,7 +17,7 @@ TEST_ARGUMENTS = $(if $(T),$(if $(wildcard tests/$(T)),tests/$(T),$(T)),)
 BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
 DEFAULT_DATA ?= $(or $(ELEPOSE_DATA),$(error set ELEPOSE_DATA to the folder that holds mocap/))
 
-.PHONY: help setup format check test test-all test-ros test-numpy1 demo bench train-default docs clean
+.PHONY: help setup format check test test-ros test-numpy1 demo bench train-default docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile

@@ -214,8 +214,8 @@ def test_wheel_and_sdist_hold_what_the_installed_package_needs(tmp_path: Path) -
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     build = (
-        'import setuptools.build_meta as backend, sys; '
-        'backend.build_wheel(sys.argv[1]); backend.build_sdist(sys.argv[1])'
+        'import setuptools.build_meta as backend, sys; out = sys.argv[1]; '
+        'backend.build_wheel(out); backend.build_sdist(out)'  # the first replaces sys.argv
     )
     subprocess.run(
         [sys.executable, '-c', build, str(tmp_path)],

@@ -85,8 +85,9 @@ class Outcome:
     @property
     def coverage(self) -> float:
         """Share of the frames sent in which a person nearby has a skeleton."""
-        away_m = np.nanmedian(self.frames.joints_cam_m[..., 2], axis=2)
-        return float((np.nan_to_num(away_m, nan=np.inf) < NEAR_M).any(axis=1).sum() / self.sent)
+        # The nearest joint: NaN, where nobody is, counts as far away.
+        away_m = np.nan_to_num(self.frames.joints_cam_m[..., 2], nan=np.inf).min(axis=2)
+        return float((away_m < NEAR_M).any(axis=1).sum() / self.sent)
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ def train(
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar='a.b=v')] = (),
     val: Path | None = None,
     resume: bool = False,
+    device: Literal['auto', 'cpu'] = 'auto',
     threads: int = 0,
 ) -> None:
     """Learn a lifter from 2D keypoints alone, on the CPU.
@@ -32,12 +33,14 @@ def train(
         set: Overrides of single settings.
         val: PoseSet with 3D truth to measure on now and then; it chooses the best step.
         resume: Go on with the run in `out`.
+        device: Where to train; auto is the CPU in this version.
         threads: CPU threads, 0 = all.
     """
     from elepose_core.cli.training_run import TrainingRun
     from elepose_core.config import read_experiment
     from elepose_core.errors import InputError
 
+    del device  # both choices are the CPU until training runs on others
     if not data:
         raise InputError('data is empty; expected at least one PoseSet npz file')
     if threads < 0:

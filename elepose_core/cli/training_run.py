@@ -75,7 +75,12 @@ class TrainingRun:
         config, path = self._experiment.prior, self._folder / 'prior.pt'
         if path.exists():
             prior = FlowPrior(config)
-            prior.load_state_dict(load_checkpoint(path)['prior'])
+            try:
+                prior.load_state_dict(load_checkpoint(path)['prior'])
+            except (KeyError, RuntimeError):
+                raise InputError(
+                    f'{path} does not fit the settings of this run; expected those it began with'
+                ) from None
             return prior.requires_grad_(False)
         with tqdm(total=config.steps, desc='prior', disable=None) as bar:
 
@@ -104,12 +109,12 @@ class TrainingRun:
 
             def on_step(step: int, terms: dict[str, float], lifter: Lifter) -> None:
                 bar.update()
-                stop.raise_if_asked()
                 if step % 100 == 0:
                     for name, value in terms.items():
                         writer.add_scalar(f'loss/{name}', value, step)
                 if val is not None and step % config.validate_every == 0:
                     self._validate(step, lifter, val, writer)
+                stop.raise_if_asked()
 
             train_lifter(
                 rays,

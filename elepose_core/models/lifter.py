@@ -23,7 +23,7 @@ _NEAREST = 0.3
 class LifterConfig(BaseModel):
     """Size of the two networks."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
     width: int = Field(384, ge=8, le=4096)
     blocks: int = Field(3, ge=1, le=16)

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from elepose_core.errors import InputError
 from elepose_core.models.lifter import Lifter, LifterConfig
 from elepose_core.training.checkpoint import load_checkpoint, save_checkpoint
 from elepose_core.training.objective import Objective
@@ -25,7 +26,7 @@ class Stopped(KeyboardInterrupt):
 class TrainingConfig(BaseModel):
     """Schedule of the lifter."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
     steps: int = Field(12_000, ge=1)
     batch_size: int = Field(256, ge=8)
@@ -58,6 +59,7 @@ def train_lifter(
 
     Raises:
         Stopped: `on_step` raised it; the state after that whole step is saved first.
+        InputError: The checkpoint belongs to other settings.
         FloatingPointError: A term of the loss is no longer finite; names it and the step.
     """
     torch.manual_seed(config.seed)
@@ -80,9 +82,10 @@ def train_lifter(
             torch.nn.utils.clip_grad_norm_(lifter.parameters(), config.largest_gradient)
             optimiser.step()
             step += 1
+            on_step(step, {name: term.item() for name, term in terms.items()}, lifter)
+            # After `on_step`: a run that is killed in between does the step and its report again.
             if step % config.checkpoint_every == 0 or step == config.steps:
                 _save(last, step, lifter, optimiser, generator)
-            on_step(step, {name: term.item() for name, term in terms.items()}, lifter)
     except Stopped:
         _save(last, step, lifter, optimiser, generator)
         raise
@@ -115,7 +118,12 @@ def _restore(
     path: Path, lifter: Lifter, optimiser: torch.optim.Optimizer, generator: torch.Generator
 ) -> int:
     state = load_checkpoint(path)
-    lifter.load_state_dict(state['lifter'])
-    optimiser.load_state_dict(state['optimiser'])
-    generator.set_state(state['generator'])
-    return int(state['step'])
+    try:
+        lifter.load_state_dict(state['lifter'])
+        optimiser.load_state_dict(state['optimiser'])
+        generator.set_state(state['generator'])
+        return int(state['step'])
+    except (KeyError, RuntimeError, ValueError):
+        raise InputError(
+            f'{path} does not fit the settings of this run; expected the settings it began with'
+        ) from None

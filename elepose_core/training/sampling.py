@@ -38,7 +38,7 @@ _HIDDEN_TOGETHER = torch.tensor(
 class SamplingConfig(BaseModel):
     """How the input of the lifter is varied; shares are probabilities per pose."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid')
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
     mirrored_share: float = Field(0.5, ge=0, le=1)
     random_hidden_share: float = Field(0.2, ge=0, le=1)

@@ -196,3 +196,17 @@ def test_loss_that_is_not_finite_names_term_and_step_and_keeps_the_checkpoint(
     with pytest.raises(FloatingPointError, match=r'lifter: \w+ is nan at step 4'):
         _train(rays, objective, tmp_path)
     assert load_checkpoint(tmp_path / 'last.pt')['step'] == 3
+
+
+def test_resuming_with_other_settings_is_one_sentence(
+    rays: 'torch.Tensor', objective: Objective, tmp_path: Path
+) -> None:
+    _train(rays, objective, tmp_path)
+    wider = LifterConfig(width=24, blocks=1, elevation_width=16, elevation_blocks=1)
+    with pytest.raises(InputError, match=r'last\.pt does not fit the settings of this run'):
+        train_lifter(rays, objective, wider, SCHEDULE, tmp_path, lambda *_: None)
+
+
+def test_settings_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match='finite'):
+        TrainingConfig(learning_rate=float('inf'))

@@ -71,7 +71,9 @@ def test_make_targets_of_the_pages_exist() -> None:
     named = {
         target
         for page in PAGES
-        for target in re.findall(r'\bmake ([a-z][a-z0-9-]+)', page.read_text(encoding='utf-8'))
+        for target in re.findall(
+            r'(?:^|`)make ([a-z][a-z0-9-]+)', page.read_text(encoding='utf-8'), re.M
+        )
     }
     assert {'demo', 'test'} <= named
     missing = [t for t in named if not re.search(rf'^{t}:', makefile, re.MULTILINE)]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`elepose train`: learn a lifter from 2D keypoints alone."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,9 @@ def train(
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar='P.npz')],
     out: Path,
     config: Path | None = None,
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar='a.b=v')] = (),
+    set: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar='a.b=v'), tyro.conf.UseAppendAction
+    ] = (),
     val: Path | None = None,
     resume: bool = False,
     device: Literal['auto', 'cpu'] = 'auto',
@@ -30,7 +33,7 @@ def train(
         data: PoseSet files; only their keypoints and cameras are read.
         out: Folder of the run.
         config: TOML file of settings.
-        set: Overrides of single settings.
+        set: Override of a single setting; may be given several times.
         val: PoseSet with 3D truth to measure on now and then; it chooses the best step.
         resume: Go on with the run in `out`.
         device: Where to train; auto is the CPU in this version.
@@ -40,6 +43,9 @@ def train(
     from elepose_core.config import read_experiment
     from elepose_core.errors import InputError
 
+    # Before torch is loaded: its threads otherwise spin while they wait for each other, and where
+    # cores are shared or virtual a step then takes many times as long.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     del device  # both choices are the CPU until training runs on others
     if not data:
         raise InputError('data is empty; expected at least one PoseSet npz file')

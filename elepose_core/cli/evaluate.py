@@ -48,7 +48,7 @@ def evaluate(
     result = measure(_lift_of(model), PoseSet.load(data), conditions)
     print(table(result))
     if json_file is not None:
-        tree: dict[str, Any] = {'model': model, 'data': data.name, **result}
+        tree: dict[str, Any] = {'model': Path(model).name, 'data': data.name, **result}
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(tree, indent=2) + '\n', encoding='utf-8')
 

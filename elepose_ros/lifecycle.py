@@ -212,6 +212,10 @@ def run(make_node: Callable[[], PartsNode], args: Sequence[str] | None = None) -
     finally:
         if rclpy.ok():
             rclpy.shutdown()
+        # While the interpreter goes down it puts other handlers back to the default, and an
+        # impatient second signal would turn a clean end into a death by signal.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _run(make_node: Callable[[], PartsNode], signals: '_Signals') -> int:

@@ -56,7 +56,13 @@ def paths(
     pose_set_of(crowd_of(300, seed=2)).save(paths.truth)
     _elepose(
         *('train', 'elepose', '--data', paths.train, '--val', paths.truth),
-        *('--out', paths.run, '--threads', 1, '--set', *OVERRIDES),
+        *(
+            '--out',
+            paths.run,
+            '--threads',
+            1,
+            *(word for override in OVERRIDES for word in ('--set', override)),
+        ),
     )
     _elepose(
         *('evaluate', paths.run, '--data', paths.truth, '--json', folder / 'val.json'),

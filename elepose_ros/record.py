@@ -135,7 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f'record: {error}')
         return 2
     finally:
-        rclpy.try_shutdown()
+        if rclpy.ok():  # Humble has no try_shutdown
+            rclpy.shutdown()
 
 
 def _run(options: argparse.Namespace, line: list[str]) -> int:

@@ -20,6 +20,8 @@ class PriorConfig(BaseModel):
     components: int = Field(28, ge=2, le=32)
     blocks: int = Field(8, ge=1, le=32)
     width: int = Field(256, ge=8, le=4096)
+    hidden_layers: int = Field(2, ge=1, le=4)
+    whiten: bool = True
     noise: float = Field(0.05, ge=0, le=1)
     steps: int = Field(3000, ge=1)
     batch_size: int = Field(256, ge=8)
@@ -60,22 +62,20 @@ class FlowPrior(nn.Module):
 
     def _subnet(self, inputs: int, outputs: int) -> nn.Module:
         width = self.config.width
-        return nn.Sequential(
-            nn.Linear(inputs, width),
-            nn.ReLU(),
-            nn.Linear(width, width),
-            nn.ReLU(),
-            nn.Linear(width, outputs),
-        )
+        layers: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
+        for _ in range(self.config.hidden_layers - 1):
+            layers += [nn.Linear(width, width), nn.ReLU()]
+        return nn.Sequential(*layers, nn.Linear(width, outputs))
 
     def fit_components(self, poses: Tensor) -> None:
-        """Set mean and whitened principal axes from scaled poses (N, 34)."""
+        """Set mean and principal axes, whitened if the config says so, from poses (N, 34)."""
         mean = poses.mean(0)
         _, singular, axes = torch.linalg.svd(poses - mean, full_matrices=False)
         count = self.config.components
         deviation = singular[:count] / len(poses) ** 0.5
+        scale = deviation.clamp(min=1e-3) if self.config.whiten else torch.ones_like(deviation)
         self.mean.copy_(mean)
-        self.whitening.copy_(axes[:count].T / deviation.clamp(min=1e-3))
+        self.whitening.copy_(axes[:count].T / scale)
 
     def whitened(self, poses: Tensor) -> Tensor:
         """Return the components (B, components) of scaled poses (B, 34)."""

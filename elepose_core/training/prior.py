@@ -11,7 +11,7 @@ from elepose_core.models.lifter import observe
 from elepose_core.priors.flow import FlowPrior, PriorConfig, scaled_pose
 from elepose_core.training.sampling import SamplingConfig, draw_rays
 
-__all__ = ['train_prior']
+__all__ = ['fit_prior', 'train_prior']
 
 # Enough poses to fit 28 axes; the decomposition of all would only take longer.
 _COMPONENT_POSES = 40_000
@@ -39,16 +39,29 @@ def train_prior(
     Raises:
         FloatingPointError: The loss is no longer finite.
     """
+
+    def draw(count: int, generator: torch.Generator) -> Tensor:
+        return _scaled(draw_rays(rays, count, sampling, generator))
+
+    return fit_prior(draw, config, seed, on_step)
+
+
+def fit_prior(
+    draw: Callable[[int, torch.Generator], Tensor],
+    config: PriorConfig,
+    seed: int,
+    on_step: Callable[[int, float], None],
+) -> FlowPrior:
+    """Fit the density of what `draw` draws: (count, 34) scaled poses; see `train_prior`."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     prior = FlowPrior(config)
-    prior.fit_components(_scaled(draw_rays(rays, _COMPONENT_POSES, sampling, generator)))
+    prior.fit_components(draw(_COMPONENT_POSES, generator))
     parameters = [p for p in prior.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, config.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, config.steps)
     for step in range(1, config.steps + 1):
-        poses = _scaled(draw_rays(rays, config.batch_size, sampling, generator))
-        components = prior.whitened(poses)
+        components = prior.whitened(draw(config.batch_size, generator))
         noise = torch.randn(components.shape, generator=generator)
         loss = prior.negative_log_likelihood(components + config.noise * noise).mean()
         if not torch.isfinite(loss):

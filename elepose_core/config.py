@@ -15,7 +15,7 @@ from elepose_core.files import replacing
 from elepose_core.losses import LossWeights
 from elepose_core.models.lifter import LifterConfig
 from elepose_core.priors.flow import PriorConfig
-from elepose_core.training.lifter import TrainingConfig
+from elepose_core.training.loop import TrainingConfig
 from elepose_core.training.sampling import SamplingConfig
 
 if sys.version_info >= (3, 11):

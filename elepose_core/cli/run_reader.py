@@ -25,7 +25,7 @@ def lifter_of_run(run: Path) -> tuple[Lifter, dict[str, Any]]:
     state = load_checkpoint(best if best.exists() else run / 'last.pt')
     lifter = Lifter(experiment.lifter)
     try:
-        lifter.load_state_dict(state['lifter'])
+        lifter.load_state_dict(state['exported'])
     except (KeyError, RuntimeError):
         raise InputError(f'{run}: the checkpoint does not fit config.toml') from None
     facts_path = run / 'run.json'

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -25,7 +25,7 @@ from elepose_core.models.lifter import Lifter, observe
 from elepose_core.priors.bones import bone_ratios_from_2d
 from elepose_core.priors.flow import FlowPrior
 from elepose_core.training.checkpoint import git_revision, load_checkpoint, save_checkpoint
-from elepose_core.training.lifter import Stopped, train_lifter
+from elepose_core.training.loop import Stopped, train
 from elepose_core.training.objective import Objective
 from elepose_core.training.prior import train_prior
 
@@ -45,7 +45,6 @@ class TrainingRun:
         self._method = method
         self._folder = folder
         self._experiment = experiment
-        self._best_mm = float('inf')
         torch.set_num_threads(threads or os.cpu_count() or 1)
 
     def train(self, data: Sequence[Path], val: Path | None) -> None:
@@ -103,47 +102,39 @@ class TrainingRun:
         ratios = bone_ratios_from_2d(every.pose_2d)
         done = self._folder / 'last.pt'
         start = int(load_checkpoint(done)['step']) if done.exists() else 0
-        self._best_mm = self._best_so_far()
+        torch.manual_seed(config.seed)
+        lifter = Lifter(experiment.lifter)
+        recipe = Objective(lifter, rays, prior, ratios, experiment.losses, experiment.sampling)
         bar = tqdm(total=config.steps, initial=start, desc='lifter', disable=None)
         with bar, _StopOnInterrupt() as stop:
 
-            def on_step(step: int, terms: dict[str, float], lifter: Lifter) -> None:
+            def on_step(step: int, terms: dict[str, float], _: nn.Module) -> None:
                 bar.update()
                 if step % 100 == 0:
                     for name, value in terms.items():
                         writer.add_scalar(f'loss/{name}', value, step)
-                if val is not None and step % config.validate_every == 0:
-                    self._validate(step, lifter, val, writer)
                 stop.raise_if_asked()
 
-            train_lifter(
-                rays,
-                Objective(prior, ratios, experiment.losses, experiment.sampling),
-                experiment.lifter,
-                config,
-                self._folder,
-                on_step,
-            )
+            def validate(step: int, module: nn.Module) -> float:
+                assert isinstance(module, Lifter)
+                assert val is not None
+                return _validate(step, module, val, writer)
 
-    def _best_so_far(self) -> float:
-        path = self._folder / 'best.pt'
-        return float(load_checkpoint(path)['n_mpjpe_mm']) if path.exists() else float('inf')
+            measure = None if val is None else validate
+            train(recipe, config, self._folder, on_step, measure)
 
-    def _validate(self, step: int, lifter: Lifter, val: PoseSet, writer: SummaryWriter) -> None:
-        """Measure on val and keep the weights when they are the best so far."""
-        result = evaluate(torch_lift(lifter), val, Conditions())
-        for name in ('n_mpjpe_mm', 'pa_mpjpe_mm', 'flip_rate', 'elevation_mae_deg'):
-            if name in result:
-                writer.add_scalar(f'val/{name}', result[name], step)
-        error_mm = float(result['n_mpjpe_mm'])
-        tqdm.write(
-            f'step {step}: val N-MPJPE {error_mm:.1f} mm, PA {result["pa_mpjpe_mm"]:.1f} mm, '
-            f'elevation {result.get("elevation_mae_deg", float("nan")):.1f} deg'
-        )
-        if error_mm < self._best_mm:
-            self._best_mm = error_mm
-            state = {'lifter': lifter.state_dict(), 'step': step, 'n_mpjpe_mm': error_mm}
-            save_checkpoint(self._folder / 'best.pt', state)
+
+def _validate(step: int, lifter: Lifter, val: PoseSet, writer: SummaryWriter) -> float:
+    """Measure on val, tell it, and return the figure that chooses the best step."""
+    result = evaluate(torch_lift(lifter), val, Conditions())
+    for name in ('n_mpjpe_mm', 'pa_mpjpe_mm', 'flip_rate', 'elevation_mae_deg'):
+        if name in result:
+            writer.add_scalar(f'val/{name}', result[name], step)
+    tqdm.write(
+        f'step {step}: val N-MPJPE {result["n_mpjpe_mm"]:.1f} mm, PA {result["pa_mpjpe_mm"]:.1f} '
+        f'mm, elevation {result.get("elevation_mae_deg", float("nan")):.1f} deg'
+    )
+    return float(result['n_mpjpe_mm'])
 
 
 class _StopOnInterrupt:

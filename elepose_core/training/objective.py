@@ -13,7 +13,7 @@ from elepose_core.losses import LossWeights
 from elepose_core.models.lifter import Lifter, Observation, back_project, observe
 from elepose_core.priors.bones import bone_lengths
 from elepose_core.priors.flow import FlowPrior, scaled_pose
-from elepose_core.training.sampling import SamplingConfig, draw_visibility
+from elepose_core.training.sampling import SamplingConfig, draw_rays, draw_visibility
 
 __all__ = ['Objective']
 
@@ -23,27 +23,44 @@ _WORST_NAT = 500.0
 
 @dataclass(frozen=True)
 class Objective:
-    """Everything that judges the lifter.
+    """Everything that judges the lifter: a recipe of `training.loop`.
 
     Attributes:
+        module: The lifter.
+        rays: (N, 17, 2) complete poses in normalised image coordinates; nothing else is known.
         prior: Frozen density of scaled 2D poses.
         bone_ratios: (16,) relative bone lengths with mean 1.
-        weights: Of the terms.
+        loss_weights: Of the terms.
         sampling: What the lifter may see.
     """
 
+    module: Lifter
+    rays: Tensor
     prior: FlowPrior
     bone_ratios: Tensor
-    weights: LossWeights
+    loss_weights: LossWeights
     sampling: SamplingConfig
 
-    def terms(self, lifter: Lifter, rays: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Draw poses, what the lifter sees of them, and the azimuth of the second view."""
+        rays = draw_rays(self.rays, batch_size, self.sampling, generator)
+        visible = draw_visibility(batch_size, self.sampling, generator)
+        noise = torch.randn(rays.shape, generator=generator) * self.sampling.noise
+        noisy = torch.rand(batch_size, 1, 1, generator=generator) < self.sampling.noisy_share
+        azimuth = (torch.rand(batch_size, generator=generator) * 2 - 1) * torch.pi
+        return {
+            'rays': rays,
+            'visible': visible,
+            'noise': torch.where(noisy, noise, 0.0),
+            'azimuth': azimuth,
+        }
+
+    def terms(self, draw: dict[str, Tensor], step: int) -> dict[str, Tensor]:  # noqa: ARG002
         """Lift, turn about the predicted up, project, lift again, turn back; compare.
 
         Args:
-            lifter: The network that learns.
-            rays: (B, 17, 2) complete poses in normalised image coordinates.
-            generator: Of visibility, noise and azimuth.
+            draw: Rows of a batch.
+            step: Only the weights depend on it.
 
         Returns:
             Scalar by the name of its weight.
@@ -52,17 +69,15 @@ class Objective:
             Differs: the new view turns about the predicted up direction alone, so that no
             distribution of elevations has to be guessed; height and distance of the camera stay.
         """
-        count = len(rays)
-        visible = draw_visibility(count, self.sampling, generator)
-        first = observe(rays, visible)
-        seen = _with_noise(first, self.sampling, generator)
+        lifter, visible = self.module, draw['visible']
+        first = observe(draw['rays'], visible)
+        seen = _with_noise(first, draw['noise'])
         up = up_from_virtual_elevation(lifter.elevation(seen), first.rotation)
         lifted = lifter(seen, up)
         pose = back_project(first.pose_2d, lifted.depth)
         root = pose[:, :1]
 
-        azimuth = (torch.rand(count, generator=generator) * 2 - 1) * torch.pi
-        turn = azimuth_rotation(up, azimuth)
+        turn = azimuth_rotation(up, draw['azimuth'])
         turned = (pose - root) @ turn.transpose(1, 2) + root
         turned_rays = turned[..., :2] / turned[..., 2:].clamp(min=0.3)
         # The turned person is looked at anew: the axis may go through other joints.
@@ -97,21 +112,12 @@ class Objective:
             ),
         }
 
-    def weighted(self, terms: dict[str, Tensor], step: int) -> Tensor:
-        """Return the loss; FloatingPointError names the term and step that is not finite."""
-        for name, term in terms.items():
-            if not torch.isfinite(term):
-                raise FloatingPointError(f'lifter: {name} is {term.item()} at step {step}')
-        weights = self.weights.at(step)
-        return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    def weights(self, step: int) -> dict[str, float]:
+        """Return the weight of each term at a step."""
+        return self.loss_weights.at(step)
 
 
-def _with_noise(
-    observation: Observation, sampling: SamplingConfig, generator: torch.Generator
-) -> Observation:
+def _with_noise(observation: Observation, noise: Tensor) -> Observation:
     """Shake what the lifter sees, in units of the angular size; the truth stays as it is."""
-    pose = observation.pose_2d
-    noise = torch.randn(pose.shape, generator=generator) * sampling.noise
-    noisy = torch.rand(len(pose), 1, 1, generator=generator) < sampling.noisy_share
-    shaken = pose + torch.where(noisy, noise, 0.0) * observation.scale[:, None, None]
+    shaken = observation.pose_2d + noise * observation.scale[:, None, None]
     return Observation(shaken, observation.visible, observation.scale, observation.rotation)

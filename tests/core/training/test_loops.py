@@ -13,11 +13,11 @@ pytest.importorskip('FrEIA', reason='the prior is built of FrEIA blocks')
 
 from elepose_core.errors import InputError  # noqa: E402
 from elepose_core.losses import LossWeights  # noqa: E402
-from elepose_core.models.lifter import LifterConfig, observe  # noqa: E402
+from elepose_core.models.lifter import Lifter, LifterConfig, observe  # noqa: E402
 from elepose_core.priors.bones import bone_ratios_from_2d  # noqa: E402
 from elepose_core.priors.flow import FlowPrior, PriorConfig, scaled_pose  # noqa: E402
 from elepose_core.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from elepose_core.training.lifter import Stopped, TrainingConfig, train_lifter  # noqa: E402
+from elepose_core.training.loop import Stopped, TrainingConfig, train  # noqa: E402
 from elepose_core.training.objective import Objective  # noqa: E402
 from elepose_core.training.prior import train_prior  # noqa: E402
 from elepose_core.training.sampling import SamplingConfig  # noqa: E402
@@ -45,37 +45,42 @@ def prior_and_losses(rays: 'torch.Tensor') -> tuple[FlowPrior, list[float]]:
 
 
 @pytest.fixture(scope='module')
-def objective(rays: 'torch.Tensor', prior_and_losses: Any) -> Objective:
+def objective(rays: 'torch.Tensor', prior_and_losses: Any) -> Callable[..., Objective]:
+    """Return a function that makes the recipe with a fresh lifter."""
     ratios = bone_ratios_from_2d(_whole(rays))
-    return Objective(prior_and_losses[0], ratios, LossWeights(), SamplingConfig())
+
+    def make(lifter: LifterConfig = LIFTER, seed: int = 4) -> Objective:
+        torch.manual_seed(seed)
+        return Objective(
+            Lifter(lifter), rays, prior_and_losses[0], ratios, LossWeights(), SamplingConfig()
+        )
+
+    return make
 
 
 def _train(
-    rays: 'torch.Tensor',
-    objective: Objective,
+    recipe: Objective,
     run: Path,
     stop_at: int | None = None,
     schedule: TrainingConfig = SCHEDULE,
 ) -> tuple[dict[str, Any], list[int]]:
     steps: list[int] = []
 
-    def on_step(step: int, terms: dict[str, float], lifter: Any) -> None:
+    def on_step(step: int, terms: dict[str, float], _: Any) -> None:
         steps.append(step)
         assert set(terms) == set(LossWeights().at(1))
         if step == stop_at:
             raise Stopped
 
-    lifter = train_lifter(rays, objective, LIFTER, schedule, run, on_step)
-    return lifter.state_dict(), steps
+    train(recipe, schedule, run, on_step)
+    return recipe.module.state_dict(), steps
 
 
 @pytest.fixture(scope='module')
-def whole(
-    rays: 'torch.Tensor', objective: Objective, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def whole(objective: Callable[..., Objective], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a run that nothing stopped."""
     folder = tmp_path_factory.mktemp('whole')
-    _train(rays, objective, folder)
+    _train(objective(), folder)
     return folder
 
 
@@ -117,7 +122,7 @@ def test_prior_that_diverges_names_the_step(rays: 'torch.Tensor') -> None:
         train_prior(spoilt, PRIOR, SamplingConfig(), 0, lambda *_: None)
 
 
-def test_lifter_learns(rays: 'torch.Tensor', objective: Objective, tmp_path: Path) -> None:
+def test_lifter_learns(objective: Callable[..., Objective], tmp_path: Path) -> None:
     totals: list[float] = []
     weights = LossWeights().at(10_000)
 
@@ -125,86 +130,84 @@ def test_lifter_learns(rays: 'torch.Tensor', objective: Objective, tmp_path: Pat
         totals.append(sum(weights[name] * value for name, value in terms.items()))
 
     schedule = SCHEDULE.model_copy(update={'steps': 60, 'batch_size': 48, 'learning_rate': 5e-3})
-    train_lifter(rays, objective, LIFTER, schedule, tmp_path, on_step)
+    train(objective(), schedule, tmp_path, on_step)
     assert sum(totals[-10:]) < 0.9 * sum(totals[:10])
 
 
 @pytest.mark.parametrize('stop_at', [1, 4, 12])
 def test_run_that_was_stopped_and_resumed_ends_at_the_same_bits(
-    stop_at: int, rays: 'torch.Tensor', objective: Objective, whole: Path, tmp_path: Path
+    stop_at: int, objective: Callable[..., Objective], whole: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(Stopped):
-        _train(rays, objective, tmp_path / 'cut', stop_at)
+        _train(objective(), tmp_path / 'cut', stop_at)
     assert load_checkpoint(tmp_path / 'cut' / 'last.pt')['step'] == stop_at
-    resumed, steps = _train(rays, objective, tmp_path / 'cut')
+    resumed, steps = _train(objective(), tmp_path / 'cut')
     assert steps == list(range(stop_at + 1, SCHEDULE.steps + 1))
     ends = [load_checkpoint(run / 'last.pt') for run in (whole, tmp_path / 'cut')]
-    assert _same(ends[0]['lifter'], resumed)
+    assert _same(ends[0]['module'], resumed)
     assert torch.equal(ends[0]['generator'], ends[1]['generator'])
 
 
 def test_run_that_was_killed_goes_on_from_the_last_checkpoint(
-    rays: 'torch.Tensor', objective: Objective, whole: Path, tmp_path: Path
+    objective: Callable[..., Objective], whole: Path, tmp_path: Path
 ) -> None:
     def killed(step: int, terms: dict[str, float], lifter: Any) -> None:
         if step == 6:
             raise RuntimeError('power is off')
 
     with pytest.raises(RuntimeError, match='power is off'):
-        train_lifter(rays, objective, LIFTER, SCHEDULE, tmp_path / 'cut', killed)
+        train(objective(), SCHEDULE, tmp_path / 'cut', killed)
     assert load_checkpoint(tmp_path / 'cut' / 'last.pt')['step'] == 4
-    resumed, steps = _train(rays, objective, tmp_path / 'cut')
+    resumed, steps = _train(objective(), tmp_path / 'cut')
     assert steps[0] == 5
-    assert _same(load_checkpoint(whole / 'last.pt')['lifter'], resumed)
+    assert _same(load_checkpoint(whole / 'last.pt')['module'], resumed)
 
 
 def test_finished_run_is_not_trained_again(
-    rays: 'torch.Tensor', objective: Objective, whole: Path
+    objective: Callable[..., Objective], whole: Path
 ) -> None:
     first = load_checkpoint(whole / 'last.pt')
-    again, steps = _train(rays, objective, whole)
+    again, steps = _train(objective(), whole)
     assert steps == []
-    assert _same(first['lifter'], again)
+    assert _same(first['module'], again)
 
 
-def test_other_seed_ends_elsewhere(
-    rays: 'torch.Tensor', objective: Objective, tmp_path: Path
-) -> None:
+def test_other_seed_ends_elsewhere(objective: Callable[..., Objective], tmp_path: Path) -> None:
     schedule = SCHEDULE.model_copy(update={'steps': 2})
-    first, _ = _train(rays, objective, tmp_path / 'a', schedule=schedule)
+    first, _ = _train(objective(), tmp_path / 'a', schedule=schedule)
     other = schedule.model_copy(update={'seed': 5})
-    second, _ = _train(rays, objective, tmp_path / 'b', schedule=other)
+    second, _ = _train(objective(), tmp_path / 'b', schedule=other)
     assert not _same(first, second)
 
 
 def test_damaged_checkpoint_is_one_sentence(
-    rays: 'torch.Tensor', objective: Objective, tmp_path: Path
+    objective: Callable[..., Objective], tmp_path: Path
 ) -> None:
     (tmp_path / 'last.pt').write_bytes(b'half of it')
     with pytest.raises(InputError, match=r'last\.pt is not a readable checkpoint'):
-        _train(rays, objective, tmp_path)
+        _train(objective(), tmp_path)
 
 
 def test_loss_that_is_not_finite_names_term_and_step_and_keeps_the_checkpoint(
-    rays: 'torch.Tensor', objective: Objective, tmp_path: Path
+    objective: Callable[..., Objective], tmp_path: Path
 ) -> None:
     with pytest.raises(Stopped):
-        _train(rays, objective, tmp_path, stop_at=3)
+        _train(objective(), tmp_path, stop_at=3)
     state = load_checkpoint(tmp_path / 'last.pt')
-    state['lifter']['depth_head.bias'][2] = float('nan')
+    state['module']['depth_head.bias'][2] = float('nan')
     save_checkpoint(tmp_path / 'last.pt', state)
-    with pytest.raises(FloatingPointError, match=r'lifter: \w+ is nan at step 4'):
-        _train(rays, objective, tmp_path)
+    with pytest.raises(FloatingPointError, match=r'\w+ is nan at step 4'):
+        _train(objective(), tmp_path)
     assert load_checkpoint(tmp_path / 'last.pt')['step'] == 3
 
 
 def test_resuming_with_other_settings_is_one_sentence(
-    rays: 'torch.Tensor', objective: Objective, tmp_path: Path
+    objective: Callable[..., Objective], tmp_path: Path
 ) -> None:
-    _train(rays, objective, tmp_path)
+    _train(objective(), tmp_path)
     wider = LifterConfig(width=24, blocks=1, elevation_width=16, elevation_blocks=1)
     with pytest.raises(InputError, match=r'last\.pt does not fit the settings of this run'):
-        train_lifter(rays, objective, wider, SCHEDULE, tmp_path, lambda *_: None)
+        train(objective(wider), SCHEDULE, tmp_path, lambda *_: None)
 
 
 def test_settings_that_are_not_finite_are_refused() -> None:

@@ -1,0 +1,103 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes that train one network: who does what, and how gradients are averaged."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from elepose_core.errors import InputError
+
+__all__ = ['ALONE', 'Processes', 'joined']
+
+_T = TypeVar('_T')
+# The others wait while the first one fits the prior or validates.
+_LONGEST_WAIT = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of one training run; the default is a single one.
+
+    Attributes:
+        rank: This process, 0 = the first, which alone writes, prints and validates.
+        count: Number of processes.
+        local_rank: This process among those of its machine, which is also its GPU.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes, prints and validates."""
+        return self.rank == 0
+
+    def rows(self, batch_size: int) -> slice:
+        """Return the rows of a global batch that this process takes.
+
+        Raises:
+            InputError: The shares would not be equal and even (some terms compare rows in pairs).
+        """
+        if self.count > 1 and batch_size % (2 * self.count):
+            raise InputError(
+                f'training.batch_size is {batch_size}; expected a multiple of {2 * self.count}, '
+                f'an even share for each of {self.count} processes'
+            )
+        share = batch_size // self.count
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their means over all processes, in one message."""
+        if self.count == 1:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        parts = torch.split(flat / self.count, [tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def any(self, mine: bool, device: torch.device) -> bool:
+        """Return whether it holds in any process."""
+        if self.count == 1:
+            return mine
+        votes = torch.tensor(float(mine), device=device)
+        dist.all_reduce(votes)
+        return votes.item() > 0
+
+    def from_first(self, make: Callable[[], _T]) -> _T:
+        """Make a value in the first process and return it in all."""
+        if self.count == 1:
+            return make()
+        box = [make() if self.is_first else None]
+        dist.broadcast_object_list(box)
+        return box[0]  # type: ignore[return-value]
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def joined(backend: str) -> Iterator[Processes]:
+    """Join the processes that torchrun started; alone where nothing started several.
+
+    Args:
+        backend: 'gloo' for the CPU, 'nccl' for GPUs.
+    """
+    count = int(os.environ.get('WORLD_SIZE', '1'))
+    if count == 1:
+        yield ALONE
+        return
+    dist.init_process_group(backend, timeout=_LONGEST_WAIT)
+    try:
+        yield Processes(dist.get_rank(), count, int(os.environ['LOCAL_RANK']))
+    finally:
+        dist.destroy_process_group()

@@ -4,6 +4,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from elepose_core.geometry.alignment import scale_aligned, similarity_aligned
 from elepose_core.skeleton import H36M_17
@@ -18,7 +19,9 @@ __all__ = [
     'n_mpjpe_norm_mm',
     'pa_mpjpe_mm',
     'pck_and_auc',
+    'rank_correlation',
     'root_centred',
+    'scaled_sigma_mm',
 ]
 
 Array = NDArray[np.float64]
@@ -107,3 +110,18 @@ def mpjve_mm(
     moved = np.diff(scaled, axis=0)[neighbours]
     true_motion = np.diff(target, axis=0)[neighbours]
     return float(joint_errors_mm(moved, true_motion).mean())
+
+
+def scaled_sigma_mm(pose: Array, target: Array, sigma: Array) -> Array:
+    """Return sigmas (N, 17), given in the unit of the poses, after the scaling of `n_mpjpe_mm`."""
+    norm = np.linalg.norm(pose, axis=(-2, -1))
+    scaled = np.linalg.norm(scale_aligned(pose, target), axis=(-2, -1))
+    return np.asarray(sigma * (scaled / np.where(norm > 0, norm, 1.0))[..., None])
+
+
+def rank_correlation(first: Array, second: Array) -> float | None:
+    """Return Spearman's correlation -1..1 of two columns (N,); None where one does not vary."""
+    ranks = np.stack([rankdata(first), rankdata(second)]) if len(first) else np.zeros((2, 1))
+    ranks -= ranks.mean(1, keepdims=True)
+    norms = np.linalg.norm(ranks, axis=1)
+    return float(ranks[0] @ ranks[1] / norms.prod()) if norms.all() else None

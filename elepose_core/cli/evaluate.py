@@ -18,10 +18,12 @@ def evaluate(
     model: Annotated[str, tyro.conf.Positional],
     /,
     *,
-    data: Path,
+    data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar='P.npz')],
     json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
     max_missing: int = 0,
+    missing: int = 0,
     noise_px: float = 0.0,
+    noise_px_at_300: float = 0.0,
     roll_deg: float = 0.0,
     up: Literal['estimated', 'true'] = 'estimated',
     seed: int = 0,
@@ -30,25 +32,47 @@ def evaluate(
 
     Args:
         model: Bundle folder, name of a shipped bundle (default), or run folder.
-        data: PoseSet with joints_cam_m.
-        json_file: Write all figures there, also by action.
+        data: PoseSet files with joints_cam_m; several are measured apart, a column each.
+        json_file: Write all figures there, also by action; of several sets under by_data.
         max_missing: Hide up to this many random joints of each pose.
+        missing: Hide exactly this many random joints of each pose.
         noise_px: Standard deviation of noise on each coordinate, pixels.
+        noise_px_at_300: The same for a person 300 pixels high, in proportion for others.
         roll_deg: Turn each clip's image by a random angle within +- this.
         up: true tells the lifter the true up direction.
         seed: Of everything random.
     """
     from elepose_core.data.poseset import PoseSet
-    from elepose_core.evaluation.protocol import Conditions
-    from elepose_core.evaluation.protocol import evaluate as measure
-    from elepose_core.evaluation.report import table
+    from elepose_core.errors import InputError
+    from elepose_core.evaluation.conditions import Conditions
+    from elepose_core.evaluation.protocol import measure, summary
+    from elepose_core.evaluation.report import text_table
     from elepose_core.files import replacing
 
-    conditions = Conditions(max_missing, noise_px, roll_deg, up == 'true', seed)
-    result = measure(_lift_of(model), PoseSet.load(data), conditions)
-    print(table(result))
+    conditions = Conditions(
+        max_missing=max_missing,
+        missing=missing,
+        noise_px=noise_px,
+        noise_px_at_300=noise_px_at_300,
+        roll_deg=roll_deg,
+        up_known=up == 'true',
+        seed=seed,
+    )
+    if not data or len({path.stem for path in data}) < len(data):
+        raise InputError(
+            f'data is {", ".join(map(str, data)) or "empty"}; expected PoseSet files with '
+            'different names'
+        )
+    lift = _lift_of(model)
+    measured = {path.stem: measure(lift, PoseSet.load(path), conditions) for path in data}
+    results = {name: summary(of_set) for name, of_set in measured.items()}
+    print(text_table(results))
     if json_file is not None:
-        tree: dict[str, Any] = {'model': Path(model).name, 'data': data.name, **result}
+        tree: dict[str, Any] = {'model': Path(model).name}
+        if len(data) == 1:
+            tree |= {'data': data[0].name, **results[data[0].stem]}
+        else:
+            tree['by_data'] = results
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(tree, indent=2) + '\n', encoding='utf-8')
 

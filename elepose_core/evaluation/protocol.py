@@ -4,7 +4,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,59 +12,112 @@ from numpy.typing import NDArray
 from elepose_core import metrics
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
+from elepose_core.evaluation.conditions import Conditions, View, view_of
+from elepose_core.geometry.alignment import scale_aligned
 from elepose_core.geometry.elevation import (
     angle_between,
     elevation_from_up_cam,
     roll_from_up_cam,
-    up_cam_from_elevation,
 )
 
-__all__ = ['Conditions', 'Lift', 'evaluate']
+__all__ = [
+    'Conditions',
+    'Lift',
+    'Lifts',
+    'Measured',
+    'SequenceLift',
+    'evaluate',
+    'measure',
+    'over_clips',
+    'summary',
+]
 
 Array = NDArray[np.float64]
-# (rays, scores, up_cam or None) -> (joints (N, 17, 3), up_cam (N, 3)), camera frame, any scale
-Lift = Callable[
-    [NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None],
-    tuple[NDArray[np.float32], NDArray[np.float32]],
-]
+Float32 = NDArray[np.float32]
+# (rays, scores, up_cam or None) -> the fields of `Lifts` in their order, the last two optional
+Lift = Callable[[Float32, Float32, Float32 | None], tuple[Float32 | None, ...]]
+
+
+class Lifts(NamedTuple):
+    """What a lifter says of N poses.
+
+    Attributes:
+        joints_cam: (N, 17, 3) camera frame, up to one factor per pose.
+        up_cam: (N, 3) its own estimate of the direction against gravity.
+        sigma: (N, 17) in the unit of the joints: the radius within which 68 % of the errors
+            shall lie; None where the lifter gives none.
+        plausibility: (N,) higher = more plausible; None where the lifter gives none.
+    """
+
+    joints_cam: Float32
+    up_cam: Float32
+    sigma: Float32 | None = None
+    plausibility: Float32 | None = None
+
+
+class SequenceLift(Protocol):
+    """A lifter that looks at other frames of a clip too; rows are frames as in a PoseSet."""
+
+    def __call__(
+        self,
+        rays: Float32,
+        scores: Float32,
+        up_cam: Float32 | None,
+        clip_index: NDArray[np.int64],
+        frame_index: NDArray[np.int64],
+    ) -> tuple[Float32 | None, ...]:
+        """Return what a `Lift` returns, one row for each row given."""
+
+
+def over_clips(lift: SequenceLift, poses: PoseSet) -> Lift:
+    """Tell a lifter of sequences which rows of this set belong together."""
+
+    def lift_rows(
+        rays: Float32, scores: Float32, up_cam: Float32 | None
+    ) -> tuple[Float32 | None, ...]:
+        return lift(rays, scores, up_cam, poses.clip_index, poses.frame_index)
+
+    return lift_rows
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """What makes the test harder or easier.
+class Measured:
+    """A lifter on a PoseSet, pose by pose.
 
     Attributes:
-        max_missing: Up to this many random joints of each pose are hidden.
-        noise_px: Standard deviation of Gaussian noise on each coordinate, pixels.
-        roll_deg: Each clip's image is turned about its principal point by a random angle within
-            +- this; the truth turns with it.
-        up_known: The lifter is told the true up direction.
-        seed: Of everything random.
+        poses: The set.
+        view: What the lifter was given, and the truth in the same frame.
+        lifts: What it said.
+        pose_mm: (N, 17, 3) its joints, root-centred, scaled to the truth by least squares.
+        target_mm: (N, 17, 3) the truth, root-centred.
+        columns: Figures (N,) by name.
+        error_in_sigmas: (N, 16) errors of all joints but the root, whose error is 0 by
+            definition, as multiples of their sigma; None without a sigma.
     """
 
-    max_missing: int = 0
-    noise_px: float = 0.0
-    roll_deg: float = 0.0
-    up_known: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_missing <= 11:
-            raise InputError(f'max_missing is {self.max_missing}; expected 0..11 of 17 joints')
-        if not 0 <= self.noise_px < 1e4 or not 0 <= self.roll_deg <= 180:
-            raise InputError(
-                f'noise_px is {self.noise_px} and roll_deg {self.roll_deg}; '
-                'expected noise >= 0 and a roll of 0..180'
-            )
-        if self.seed < 0:
-            raise InputError(f'seed is {self.seed}; expected 0 or more')
+    poses: PoseSet
+    view: View
+    lifts: Lifts
+    pose_mm: Array
+    target_mm: Array
+    columns: dict[str, Array]
+    error_in_sigmas: Array | None
 
 
 def evaluate(lift: Lift, poses: PoseSet, conditions: Conditions) -> dict[str, Any]:
     """Return the figures of the evaluation contract, with the same by action under 'by_action'.
 
+    See `measure` for the arguments and the errors.
+    """
+    return summary(measure(lift, poses, conditions))
+
+
+def measure(lift: Lift, poses: PoseSet, conditions: Conditions) -> Measured:
+    """Lift the whole set and compare each pose with the truth.
+
     Args:
-        lift: The lifter, from rays to joints in the camera frame.
+        lift: The lifter, from rays to joints in the camera frame. Joints that were hidden from it
+            are compared like all others.
         poses: Needs `joints_cam_m`; without `elevation_rad` the angles are left out.
         conditions: See there.
 
@@ -73,6 +126,30 @@ def evaluate(lift: Lift, poses: PoseSet, conditions: Conditions) -> dict[str, An
             absent.
         ArithmeticError: The lifter gave something else than numbers.
     """
+    _check(poses, conditions)
+    view = view_of(poses, conditions)
+    told = view.up_cam if conditions.up_known else None
+    lifts = _lifts(
+        lift(
+            view.rays.astype(np.float32),
+            view.scores,
+            None if told is None else told.astype(np.float32),
+        )
+    )
+    pose = metrics.root_centred(lifts.joints_cam.astype(np.float64))
+    target = metrics.root_centred(view.joints_cam_m) * 1000
+    columns = _pose_columns(pose, target)
+    if view.up_cam is not None:
+        columns |= _angle_columns(lifts.up_cam.astype(np.float64), view.up_cam, view.roll_rad)
+    ratio = None
+    if lifts.sigma is not None:
+        sigma_mm = metrics.scaled_sigma_mm(pose, target, lifts.sigma.astype(np.float64))[:, 1:]
+        ratio = metrics.joint_errors_mm(scale_aligned(pose, target), target)[:, 1:] / sigma_mm
+        columns |= {'sigma_within': (ratio < 1).mean(1), 'sigma_mm': sigma_mm.mean(1)}
+    return Measured(poses, view, lifts, scale_aligned(pose, target), target, columns, ratio)
+
+
+def _check(poses: PoseSet, conditions: Conditions) -> None:
     if poses.joints_cam_m is None or not len(poses):
         raise InputError('the PoseSet has no joints_cam_m; expected 3D truth to evaluate against')
     if conditions.up_known and poses.elevation_rad is None:
@@ -81,57 +158,22 @@ def evaluate(lift: Lift, poses: PoseSet, conditions: Conditions) -> dict[str, An
         truth = getattr(poses, name)
         if truth is not None and (row := _first_not_finite(truth)) is not None:
             raise InputError(f'{name} is not finite in pose {row}; expected the whole truth')
-    rays, truth_m, up_true, roll = _turned(poses, conditions)
-    rays, scores = _spoilt(rays, poses, conditions)
-    told = up_true.astype(np.float32) if conditions.up_known and up_true is not None else None
-    joints, up = lift(rays.astype(np.float32), scores, told)
-    if (row := _first_not_finite(joints)) is not None:
-        raise ArithmeticError(f'the lifter gave no finite joints for pose {row}')
-    target = metrics.root_centred(truth_m) * 1000
-    columns = _pose_columns(metrics.root_centred(joints.astype(np.float64)), target)
-    if up_true is not None:
-        columns |= _angle_columns(up.astype(np.float64), up_true, roll)
-    return _summary(columns, joints, target, poses)
+
+
+def _lifts(values: tuple[Float32 | None, ...]) -> Lifts:
+    """Name the values of a lifter and see that they are numbers."""
+    lifts = Lifts(*values)  # type: ignore[arg-type]
+    for name, value in zip(('joints', 'up', 'sigma', 'plausibility'), lifts, strict=True):
+        if value is not None and (row := _first_not_finite(value)) is not None:
+            raise ArithmeticError(f'the lifter gave no finite {name} for pose {row}')
+    if lifts.sigma is not None and not (lifts.sigma > 0).all():
+        raise ArithmeticError(f'the lifter gave a sigma of {lifts.sigma.min()}; expected > 0')
+    return lifts
 
 
 def _first_not_finite(array: NDArray[np.floating[Any]]) -> int | None:
     rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(1))
     return int(rows[0]) if len(rows) else None
-
-
-def _turned(poses: PoseSet, conditions: Conditions) -> tuple[Array, Array, Array | None, Array]:
-    """Turn each clip's image about its principal point; returns rays, joints, up and roll."""
-    random = np.random.default_rng(conditions.seed)
-    clips, position = np.unique(poses.clip_index, return_inverse=True)
-    limit = np.radians(conditions.roll_deg)
-    roll = random.uniform(-limit, limit, len(clips))[position]
-    cosine, sine = np.cos(roll), np.sin(roll)
-    # The camera rolls clockwise: what it sees turns the other way.
-    turn = np.stack([np.stack([cosine, sine], -1), np.stack([-sine, cosine], -1)], axis=-2)
-    assert poses.joints_cam_m is not None
-    joints = poses.joints_cam_m.astype(np.float64)
-    flat = np.einsum('nab,njb->nja', turn, joints[..., :2])
-    joints = np.concatenate([flat, joints[..., 2:]], axis=-1)
-    rays = np.einsum('nab,njb->nja', turn, poses.rays)
-    if poses.elevation_rad is None:
-        return rays, joints, None, roll
-    return rays, joints, up_cam_from_elevation(poses.elevation_rad, roll), roll
-
-
-def _spoilt(
-    rays: Array, poses: PoseSet, conditions: Conditions
-) -> tuple[Array, NDArray[np.float32]]:
-    """Add detector noise and hide joints."""
-    random = np.random.default_rng(conditions.seed + 1)
-    focal = poses.camera_matrix[poses.camera_index][:, [0, 1], [0, 1]]
-    noise = random.normal(size=rays.shape) * conditions.noise_px / focal[:, None, :]
-    scores = poses.scores.copy()
-    if conditions.max_missing:
-        count = random.integers(0, conditions.max_missing + 1, len(rays))
-        rank = random.random(scores.shape).argsort(1).argsort(1)
-        scores[rank < count[:, None]] = 0.0
-    noisy = np.where(scores[..., None] > 0, rays + noise, np.nan)
-    return noisy, scores
 
 
 def _pose_columns(pose: Array, target: Array) -> dict[str, Array]:
@@ -162,31 +204,34 @@ def _wrapped(angle: Array) -> Array:
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
-def _summary(
-    columns: dict[str, Array], joints: NDArray[np.float32], target: Array, poses: PoseSet
-) -> dict[str, Any]:
-    pose = metrics.root_centred(joints.astype(np.float64))
-
-    def figures(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        result: dict[str, Any] = {'n': int(rows.sum())}
-        for name, column in columns.items():
-            if name == 'elevation_error_deg':
-                result |= _elevation_figures(column[rows], poses.clip_index[rows])
-            else:
-                result[name] = float(column[rows].mean())
-        velocity = metrics.mpjve_mm(
-            pose[rows], target[rows], poses.clip_index[rows], poses.frame_index[rows]
-        )
-        result['mpjve_mm'] = velocity if np.isfinite(velocity) else None
-        return result
-
-    everything = figures(np.ones(len(poses), bool))
+def summary(measured: Measured) -> dict[str, Any]:
+    """Return the mean figures of the whole set and, under 'by_action', of each action."""
+    poses = measured.poses
+    everything = _figures(measured, np.ones(len(poses), bool))
     if poses.action is not None:
         action = poses.action[poses.clip_index]
         everything['by_action'] = {
-            str(name): figures(action == name) for name in np.unique(action)
+            str(name): _figures(measured, action == name) for name in np.unique(action)
         }
     return everything
+
+
+def _figures(measured: Measured, rows: NDArray[np.bool_]) -> dict[str, Any]:
+    clips, frames = measured.poses.clip_index[rows], measured.poses.frame_index[rows]
+    result: dict[str, Any] = {'n': int(rows.sum())}
+    for name, column in measured.columns.items():
+        if name == 'elevation_error_deg':
+            result |= _elevation_figures(column[rows], clips)
+        else:
+            result[name] = float(column[rows].mean())
+    velocity = metrics.mpjve_mm(measured.pose_mm[rows], measured.target_mm[rows], clips, frames)
+    result['mpjve_mm'] = velocity if np.isfinite(velocity) else None
+    if measured.lifts.plausibility is not None:
+        result['plausibility_correlation'] = metrics.rank_correlation(
+            measured.lifts.plausibility[rows].astype(np.float64),
+            measured.columns['n_mpjpe_mm'][rows],
+        )
+    return result
 
 
 def _elevation_figures(error_deg: Array, clip_index: NDArray[np.int64]) -> dict[str, float]:

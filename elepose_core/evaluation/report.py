@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures as text for a person."""
 
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ['table']
+__all__ = ['FIGURES', 'text_table']
 
-_ROWS = (
+# Key in the JSON, what a person reads, how it is written.
+FIGURES = (
     ('n', 'poses', '{:.0f}'),
     ('n_mpjpe_mm', 'N-MPJPE, mm', '{:.1f}'),
     ('n_mpjpe_norm_mm', 'N-MPJPE (norm ratio), mm', '{:.1f}'),
@@ -23,20 +25,36 @@ _ROWS = (
     ('elevation_clip_mae_deg', 'elevation error of clip means, deg', '{:.1f}'),
     ('roll_mae_deg', 'roll mean absolute error, deg', '{:.1f}'),
     ('up_mae_deg', 'up direction mean error, deg', '{:.1f}'),
+    ('sigma_within', 'joint errors within 1 sigma, %', '{:.1%}'),
+    ('sigma_mm', 'mean sigma, mm', '{:.1f}'),
+    ('plausibility_correlation', 'rank correlation of plausibility and N-MPJPE', '{:+.2f}'),
 )
 
 
-def table(result: dict[str, Any]) -> str:
-    """Return the figures of `protocol.evaluate`, one a line, and N-MPJPE by action."""
-    rows = [
-        (label, form.format(result[key]).rstrip('%'))
-        for key, label, form in _ROWS
-        if result.get(key) is not None
-    ]
-    by_action = result.get('by_action', {})
-    rows += [
-        (f'  {name} ({figures["n"]}): N-MPJPE, mm', f'{figures["n_mpjpe_mm"]:.1f}')
-        for name, figures in by_action.items()
-    ]
-    width = max(len(label) for label, _ in rows)
-    return '\n'.join(f'{label:<{width}}  {value:>8}' for label, value in rows)
+def text_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return figures of `protocol.evaluate`, one a line, and N-MPJPE by action.
+
+    Args:
+        results: Figures by the name of their data set, at least one; each becomes a column.
+    """
+    rows = [('', list(results))] if len(results) > 1 else []
+    for key, label, form in FIGURES:
+        cells = [_cell(result.get(key), form) for result in results.values()]
+        if any(cells):
+            rows.append((label, cells))
+    by_action = [result.get('by_action', {}) for result in results.values()]
+    for action in sorted({name for actions in by_action for name in actions}):
+        figures = [actions.get(action, {}) for actions in by_action]
+        count = '/'.join(str(f.get('n', 0)) for f in figures)
+        cells = [_cell(f.get('n_mpjpe_mm'), '{:.1f}') for f in figures]
+        rows.append((f'  {action} ({count}): N-MPJPE, mm', cells))
+    first = max(len(label) for label, _ in rows)
+    width = max(8, *(len(cell) for _, cells in rows for cell in cells))
+    return '\n'.join(
+        f'{label:<{first}}' + ''.join(f'  {cell:>{width}}' for cell in cells)
+        for label, cells in rows
+    )
+
+
+def _cell(value: float | None, form: str) -> str:
+    return '' if value is None else form.format(value).rstrip('%')

@@ -21,13 +21,13 @@ def torch_lift(lifter: Lifter) -> Lift:
         rays: NDArray[np.float32],
         scores: NDArray[np.float32],
         up_cam: NDArray[np.float32] | None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.float32], ...]:
         told = np.zeros((len(rays), 3), np.float32) if up_cam is None else up_cam
         known = torch.full((len(rays),), float(up_cam is not None))
         with torch.no_grad():
-            joints, up = graph(
+            outputs = graph(
                 torch.from_numpy(rays), torch.from_numpy(scores), torch.from_numpy(told), known
             )
-        return joints.numpy(), up.numpy()
+        return tuple(output.numpy() for output in outputs)
 
     return lift

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
-from elepose_core.evaluation.protocol import Conditions, Lift, evaluate
-from elepose_core.evaluation.report import table
+from elepose_core.evaluation.protocol import (
+    Conditions,
+    Lift,
+    Lifts,
+    evaluate,
+    measure,
+    over_clips,
+)
+from elepose_core.evaluation.report import text_table
 from elepose_core.geometry.elevation import up_cam_from_elevation
 
 Array = NDArray[Any]
@@ -36,7 +43,7 @@ def _oracle(poses: PoseSet, flip: bool = False, scale: float = 0.37) -> Lift:
         depth = poses.joints_cam_m[..., 2:].astype(np.float64)
         before, after = (r[..., 0] + 1j * r[..., 1] for r in (poses.rays, rays))
         # The scene turns against the camera, clockwise being positive in an image with y down.
-        roll = -np.angle((after * before.conj()).sum(1))
+        roll = -np.angle(np.nansum(after * before.conj(), axis=1))
         joints = np.concatenate([rays * depth, depth], axis=-1)
         if flip:
             joints[..., 2] = 2 * joints[:, :1, 2] - joints[..., 2]
@@ -143,11 +150,24 @@ def test_actions_are_reported_apart(poses: PoseSet) -> None:
 def test_result_is_json_and_a_table(poses: PoseSet) -> None:
     result = evaluate(_oracle(poses), poses, PERFECT)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    lines = table(result).splitlines()
+    lines = text_table({'generated': result}).splitlines()
     assert any(line.startswith('PA-MPJPE strict, mm') and line.endswith('0.0') for line in lines)
     assert any('N-PCK at 150 mm, %' in line and line.endswith('100.0') for line in lines)
     assert any('walk (30)' in line for line in lines)
     assert len({len(line) for line in lines}) == 1
+
+
+def test_several_sets_are_columns_of_one_table(poses: PoseSet) -> None:
+    result = evaluate(_oracle(poses), poses, PERFECT)
+    plain = evaluate(_oracle(poses), replace(poses, action=None), PERFECT)
+    plain.pop('elevation_mae_deg')
+    lines = text_table({'first': result, 'second': plain}).splitlines()
+    assert lines[0].split() == ['first', 'second']
+    assert len({len(line) for line in lines}) == 1
+    (elevation,) = (line for line in lines if 'elevation mean absolute' in line)
+    assert elevation.split()[-1] == '0.0'
+    assert elevation.endswith(' ' * 10), 'the second set has no such figure'
+    assert any('walk (30/0)' in line for line in lines)
 
 
 def test_frames_that_are_no_neighbours_have_no_velocity(poses: PoseSet) -> None:
@@ -218,6 +238,38 @@ def test_missing_joints_are_nan_with_score_zero_and_not_too_many(poses: PoseSet)
     assert (poses.scores == 1).all(), 'the set itself must not change'
 
 
+def test_exactly_so_many_joints_are_missing_in_each_pose(poses: PoseSet) -> None:
+    rays, scores = _inputs(poses, Conditions(missing=3))
+    assert np.array_equal(scores == 0, np.isnan(rays).all(-1))
+    assert set((scores == 0).sum(1)) == {3}
+    assert ((scores == 0).sum(0) > 0).all(), 'any joint may be hit'
+
+
+def test_noise_grows_with_the_person(poses: PoseSet) -> None:
+    """One person stands 300 px high, the next one is 150 px high, the last lies 450 px long."""
+    box = np.linspace(0, 1, 17)[:, None] * np.array([[60, 300], [30, 150], [450, 90]])[:, None]
+    keypoints = np.tile(box.astype(np.float32), (20, 1, 1))
+    known = replace(poses, keypoints_px=keypoints)
+    rays, _ = _inputs(known, Conditions(noise_px_at_300=6.0))
+    noise_px = ((rays - known.rays) * 600.0).reshape(20, 3, 34)
+    np.testing.assert_allclose(noise_px.std((0, 2)), [6.0, 3.0, 9.0], rtol=0.1)
+    both, _ = _inputs(known, Conditions(noise_px_at_300=6.0, noise_px=8.0))
+    noise_px = ((both - known.rays) * 600.0).reshape(20, 3, 34)
+    np.testing.assert_allclose(noise_px[:, 0].std(), 10.0, rtol=0.1)  # 6 and 8 add in squares
+
+
+def test_height_is_that_of_the_joints_that_are_seen(poses: PoseSet) -> None:
+    keypoints, scores = poses.keypoints_px.copy(), poses.scores.copy()
+    keypoints[:, 4] = (1e6, 0)
+    scores[:, 4] = 0
+    far = replace(poses, keypoints_px=keypoints, scores=scores)
+    rays, _ = _inputs(far, Conditions(noise_px_at_300=5.0))
+    assert np.nanstd((rays - far.rays) * 600.0) < 10
+    unseen = replace(poses, scores=np.zeros_like(scores))
+    rays, _ = _inputs(unseen, Conditions(noise_px_at_300=5.0))
+    assert np.isnan(rays).all()
+
+
 def test_joints_that_the_set_misses_stay_missing(poses: PoseSet) -> None:
     keypoints, scores = poses.keypoints_px.copy(), poses.scores.copy()
     keypoints[:, 4], scores[:, 4] = np.nan, 0
@@ -231,10 +283,13 @@ def test_joints_that_the_set_misses_stay_missing(poses: PoseSet) -> None:
     [
         ({'max_missing': -1}, r'max_missing is -1; expected 0\.\.11'),
         ({'max_missing': 12}, r'max_missing is 12; expected 0\.\.11'),
+        ({'missing': 12}, r'missing is 12; expected 0\.\.11'),
+        ({'missing': 1, 'max_missing': 2}, r'max_missing is 2 and missing 1; expected one'),
         ({'noise_px': -1.0}, r'noise_px is -1\.0'),
+        ({'noise_px_at_300': math.inf}, r'noise_px_at_300 is inf'),
         ({'noise_px': math.nan}, r'noise_px is nan'),
-        ({'roll_deg': 181.0}, r'roll_deg 181\.0'),
-        ({'roll_deg': math.nan}, r'roll_deg nan'),
+        ({'roll_deg': 181.0}, r'roll_deg is 181\.0'),
+        ({'roll_deg': math.nan}, r'roll_deg is nan'),
         ({'seed': -1}, r'seed is -1; expected 0 or more'),
     ],
 )
@@ -269,3 +324,111 @@ def test_lifter_that_gives_no_numbers_is_named(poses: PoseSet) -> None:
 
     with pytest.raises(ArithmeticError, match='the lifter gave no finite joints for pose 3'):
         evaluate(lift, poses, PERFECT)
+
+
+def _with_errors(poses: PoseSet, sigma: float, said: float) -> Lift:
+    """Lift with errors of 68 % radius `sigma` metres and say that it is `said`, both times 0.37.
+
+    The distance of an isotropic normal error lies below 1.8724 standard deviations in 68 % of the
+    cases (Maxwell distribution).
+    """
+
+    def lift(rays: Array, scores: Array, told: Array | None) -> tuple[Array, ...]:
+        joints, up = _oracle(poses)(rays, scores, told)
+        assert joints is not None
+        assert up is not None
+        error = np.random.default_rng(0).normal(size=joints.shape) * 0.37 * sigma / 1.8724
+        error[:, 0] = 0  # the root is where the pose is centred
+        return joints + error.astype(np.float32), up, np.full(joints.shape[:2], 0.37 * said)
+
+    return lift
+
+
+def test_sigma_holds_68_percent_when_it_is_right(poses: PoseSet) -> None:
+    right = evaluate(_with_errors(poses, 0.05, 0.05), poses, PERFECT)
+    assert abs(right['sigma_within'] - 0.68) < 0.05
+    assert abs(right['sigma_mm'] - 50) < 2, 'sigma is scaled with the joints'
+    timid = evaluate(_with_errors(poses, 0.05, 0.10), poses, PERFECT)
+    assert timid['sigma_within'] > 0.95
+    bold = evaluate(_with_errors(poses, 0.05, 0.025), poses, PERFECT)
+    assert bold['sigma_within'] < 0.3
+    assert set(bold['by_action']['walk']) == set(bold) - {'by_action'}
+    assert 'within 1 sigma' in text_table({'a': bold})
+
+
+def test_sigma_by_hand_leaves_the_root_out(poses: PoseSet) -> None:
+    """Joint 3 errs by more than its sigma, all others do not: 15 of 16 lie within."""
+
+    def lift(rays: Array, scores: Array, told: Array | None) -> tuple[Array, ...]:
+        joints, up = _oracle(poses)(rays, scores, told)
+        assert joints is not None
+        joints[:, 3, 2] += 0.37 * 0.02
+        sigma = np.full(joints.shape[:2], 0.37 * 0.1)
+        sigma[:, 0], sigma[:, 3] = 1e-9, 0.37 * 0.01
+        return joints, up, sigma
+
+    measured = measure(lift, poses, PERFECT)
+    np.testing.assert_allclose(measured.columns['sigma_within'], 15 / 16)
+    assert measured.error_in_sigmas is not None
+    assert measured.error_in_sigmas.shape == (60, 16)
+    np.testing.assert_allclose(measured.error_in_sigmas[:, 2], 2.0, atol=0.3)
+
+
+def test_lifter_without_sigma_and_plausibility_has_no_such_figures(poses: PoseSet) -> None:
+    result = evaluate(_oracle(poses), poses, PERFECT)
+    assert not any('sigma' in name or 'plausibility' in name for name in result)
+
+
+def test_plausibility_is_compared_with_the_error(poses: PoseSet) -> None:
+    """A lifter that says of each pose how good it is, by a falling but crooked measure."""
+    noise = (
+        np.random.default_rng(1).normal(size=(60, 17, 3)) * np.linspace(0.01, 1, 60)[:, None, None]
+    )
+
+    def lift(rays: Array, scores: Array, told: Array | None) -> tuple[Array, ...]:
+        joints, up = _oracle(poses)(rays, scores, told)
+        assert joints is not None
+        wrong = (joints + 0.1 * noise).astype(np.float32)
+        error = evaluate_columns(wrong, up)
+        return wrong, up, None, np.exp(-error).astype(np.float32)
+
+    def evaluate_columns(wrong: Array, up: Array | None) -> Array:
+        return measure(lambda *_: (wrong, up), poses, PERFECT).columns['n_mpjpe_mm'] / 30
+
+    result = evaluate(lift, poses, PERFECT)
+    assert math.isclose(result['plausibility_correlation'], -1.0, abs_tol=1e-6)
+    assert result['by_action']['walk']['plausibility_correlation'] < -0.99
+    same = evaluate(
+        lambda *a: (*_oracle(poses)(*a), None, np.ones(60, np.float32)), poses, PERFECT
+    )
+    assert same['plausibility_correlation'] is None
+
+
+def test_lifter_of_sequences_is_told_what_belongs_together(poses: PoseSet) -> None:
+    """It gives each frame the up direction of its clip's first frame."""
+
+    def lift(rays: Array, scores: Array, told: Any, clips: Array, frames: Array) -> Lifts:
+        assert frames.tolist() == poses.frame_index.tolist()
+        joints, up = _oracle(poses)(rays, scores, told)
+        assert joints is not None
+        assert up is not None
+        return Lifts(joints, up[np.searchsorted(clips, clips)])
+
+    result = evaluate(over_clips(lift, poses), poses, Conditions(roll_deg=15))
+    assert result['n_mpjpe_mm'] < 0.01
+    assert result['up_mae_deg'] < 0.01
+
+
+@pytest.mark.parametrize(
+    ('extra', 'sentence'),
+    [
+        ((np.full((60, 17), np.nan),), 'no finite sigma for pose 0'),
+        ((np.zeros((60, 17)),), r'a sigma of 0\.0; expected > 0'),
+        ((None, np.full(60, np.inf)), 'no finite plausibility for pose 0'),
+    ],
+)
+def test_sigma_that_is_no_number_is_named(
+    extra: tuple[Any, ...], sentence: str, poses: PoseSet
+) -> None:
+    with pytest.raises(ArithmeticError, match=sentence):
+        evaluate(lambda *a: (*_oracle(poses)(*a), *extra), poses, PERFECT)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from elepose_core import losses
 from elepose_core.geometry.virtual_camera import azimuth_rotation
 from elepose_core.models.elepose_paper import ElePoseLifter
-from elepose_core.priors.bones import bone_lengths
+from elepose_core.priors.bones import bone_lengths, bone_ratios_from_2d
 from elepose_core.priors.flow import FlowPrior, PriorConfig
 from elepose_core.skeleton import H36M_17
 from elepose_core.training.prior import fit_prior
@@ -25,8 +25,8 @@ _BONES = len(H36M_17.bones)
 class PublishedLosses(BaseModel):
     """Weights of the terms, and the bone ratios that the last of them wants.
 
-    `bone_ratios` holds one relative length per bone of the skeleton, mean 1; empty means that
-    they are estimated from the 2D poses.
+    `bone_ratios` holds one relative length per bone of the skeleton; empty means that they are
+    estimated from the 2D poses.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
@@ -37,6 +37,20 @@ class PublishedLosses(BaseModel):
     pairwise_deformation: float = Field(1.0, ge=0)
     bone_ratio: float = Field(50.0, ge=0)
     bone_ratios: tuple[float, ...] = ()
+
+    @field_validator('bone_ratios')
+    @classmethod
+    def _one_per_bone(cls, ratios: tuple[float, ...]) -> tuple[float, ...]:
+        if ratios and (len(ratios) != _BONES or min(ratios) <= 0):
+            raise ValueError(f'expected {_BONES} ratios > 0, or none')
+        return ratios
+
+    def ratios(self, poses: Tensor) -> Tensor:
+        """Return (16,) bone ratios with mean 1: the named ones, or those of poses (N, 17, 2)."""
+        if not self.bone_ratios:
+            return bone_ratios_from_2d(poses)
+        named = torch.tensor(self.bone_ratios)
+        return named / named.mean()
 
 
 def train_published_prior(

@@ -16,6 +16,7 @@ __all__ = ['torch_lift']
 def torch_lift(lifter: Lifter) -> Lift:
     """Wrap a lifter; the graph is the one that is exported."""
     graph = LiftingGraph(lifter)
+    device = next(lifter.parameters()).device
 
     def lift(
         rays: NDArray[np.float32],
@@ -23,11 +24,9 @@ def torch_lift(lifter: Lifter) -> Lift:
         up_cam: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], ...]:
         told = np.zeros((len(rays), 3), np.float32) if up_cam is None else up_cam
-        known = torch.full((len(rays),), float(up_cam is not None))
+        known = np.full(len(rays), up_cam is not None, np.float32)
+        inputs = (torch.from_numpy(array).to(device) for array in (rays, scores, told, known))
         with torch.no_grad():
-            outputs = graph(
-                torch.from_numpy(rays), torch.from_numpy(scores), torch.from_numpy(told), known
-            )
-        return tuple(output.numpy() for output in outputs)
+            return tuple(output.cpu().numpy() for output in graph(*inputs))
 
     return lift

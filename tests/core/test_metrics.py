@@ -7,9 +7,12 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
+from scipy.stats import spearmanr
 
 from elepose_core import metrics
+from elepose_core.geometry.alignment import similarity_aligned
 
 Array = NDArray[np.float64]
 # MPI-INF-3DHP: head top, shoulders, elbows, wrists, hips, knees, ankles, and the neck (thorax).
@@ -200,3 +203,140 @@ def test_no_poses_give_no_figures() -> None:
     assert metrics.pa_mpjpe_mm(empty, empty).shape == (0,)
     assert metrics.pck_and_auc(empty, empty)[1].shape == (0,)
     assert metrics.correct_pose_score(empty, empty).shape == (0,)
+
+
+def _erring_by_hand() -> tuple[Array, Array]:
+    """Return a pose that errs by 200, 200, 100 mm, and 100 mm at the spine, at best scale 1.
+
+    The spine is 100 mm short of 1000 along the pose: <error, target> + |error|^2 is
+    -100 * 1000 + (200^2 + 200^2 + 100^2 + 100^2) = 0, which is the condition for scale 1.
+    """
+    target = np.zeros((1, 17, 3))
+    target[0, 7] = (0, 1000, 0)
+    pose = target.copy()
+    pose[0, 7, 1] -= 100
+    pose[0, [3, 6, 13], 0] = 200, 200, 100
+    return pose, target
+
+
+def test_share_of_correct_joints_by_hand() -> None:
+    pose, target = _erring_by_hand()
+    assert math.isclose(metrics.n_mpjpe_mm(pose, target)[0], 600 / 17)
+    pck, auc = metrics.pck_and_auc(pose, target)
+    assert math.isclose(pck[0], 12 / 14), 'both ankles are wrong, the spine is not asked'
+    # Eleven joints lie below 30 of the 31 thresholds, the wrist below 105, 110, ... 150.
+    assert math.isclose(auc[0], (11 * 30 + 10) / (14 * 31))
+
+
+def test_velocity_error_by_hand_at_scale_one() -> None:
+    pose, target = _erring_by_hand()
+    # Right, then wrong in the next frame of the clip; the frame of another clip does not count.
+    poses, truth = np.concatenate([target, pose, pose]), np.concatenate([target] * 3)
+    clips, frames = np.array([5, 5, 6]), np.array([8, 9, 10])
+    assert math.isclose(metrics.mpjve_mm(poses, truth, clips, frames), 600 / 17)
+
+
+def _bent_cross() -> tuple[Array, Array]:
+    """Return a cross whose arms are bent up and down in turn, against the flat one.
+
+    No turn helps, by symmetry. The best scale is 0.4^2 / (0.4^2 + 0.3^2) = 0.64, which leaves
+    (0.36 * 400, 0.64 * 300) = (144, 192), 240 mm at each of the four ends; all times 1.001.
+    """
+    target = np.zeros((1, 17, 3))
+    target[0, [1, 4], 0] = 400, -400
+    target[0, [11, 14], 1] = 400, -400
+    pose = target.copy()
+    pose[0, [1, 4], 2], pose[0, [11, 14], 2] = 300, -300
+    return pose * 1.001, target * 1.001
+
+
+def test_correct_pose_score_by_hand() -> None:
+    pose, target = _bent_cross()
+    assert math.isclose(metrics.pa_mpjpe_mm(pose, target)[0], 4 * 240.24 / 17)
+    score = metrics.correct_pose_score(
+        np.concatenate([pose, 3 * target]), np.concatenate([target, target])
+    )
+    # 240.24 mm lies below the 60 thresholds 241..300; a perfect pose below all but 0.
+    assert score.tolist() == [60.0, 300.0]
+
+
+def test_reflective_procrustes_error_is_that_of_scipy(pair: tuple[Array, Array]) -> None:
+    """SciPy's `procrustes` allows reflections and gives the squares over those of the target."""
+    pose, target = pair
+    pose = np.concatenate([pose, target * (1, 1, -1) + 0.2 * pose])
+    target = np.concatenate([target, target])
+    for one, goal in zip(pose, target, strict=True):
+        _, fitted, disparity = procrustes(goal, one)
+        size = np.linalg.norm(goal - goal.mean(0))
+        plain = _mean_distance(fitted * size + goal.mean(0), goal)
+        found = metrics.pa_mpjpe_mm(one[None], goal[None], reflection=True)[0]
+        assert math.isclose(found, plain, rel_tol=1e-9)
+        assert disparity < 1
+
+
+def _turned(random: np.random.Generator, pose: Array) -> Array:
+    return Rotation.random(random_state=int(random.integers(1 << 31))).apply(pose)
+
+
+@pytest.mark.parametrize('dimensions', [1, 2])
+def test_flat_and_straight_poses_have_no_mirror_image(
+    dimensions: int, random: np.random.Generator
+) -> None:
+    """In a plane or on a line a turn does what a mirror does: both errors are the same."""
+    for _ in range(20):
+        flat = np.zeros((17, 3))
+        flat[1:, :dimensions] = random.normal(scale=300, size=(16, dimensions))
+        pose, target = _turned(random, flat)[None], (0.5 * _turned(random, flat))[None]
+        for reflection in (False, True):
+            error = metrics.pa_mpjpe_mm(pose, target, reflection)
+            np.testing.assert_allclose(error, 0, atol=1e-6)
+        bulky = target + random.normal(scale=50, size=target.shape)
+        strict, reflective = (metrics.pa_mpjpe_mm(pose, bulky, mirror) for mirror in (False, True))
+        assert math.isclose(strict[0], reflective[0], rel_tol=1e-6)
+        assert not metrics.is_flipped(pose, bulky).any()
+
+
+def test_strict_error_is_the_least_over_all_turns(random: np.random.Generator) -> None:
+    """A crude search over many turns, each with its best scale, never beats the closed form."""
+    target = random.normal(scale=300, size=(17, 3))
+    pose = target * (1, 1, -1) + random.normal(scale=30, size=(17, 3))
+    centred, goal = pose - pose.mean(0), target - target.mean(0)
+    turns = Rotation.random(20_000, random_state=1).as_matrix()
+    turned = np.einsum('nab,jb->nja', turns, centred)
+    # A negative scale would be a mirror image through a point.
+    scale = np.maximum(np.einsum('nja,ja->n', turned, goal) / (centred**2).sum(), 0)
+    squares = ((scale[:, None, None] * turned - goal) ** 2).sum((1, 2))
+    best = turned[squares.argmin()] * scale[squares.argmin()]
+    aligned = similarity_aligned(pose, target) - target.mean(0)
+    assert ((aligned - goal) ** 2).sum() <= squares.min()
+    # The search comes near, so that the bound is no empty one.
+    assert ((aligned - goal) ** 2).sum() > 0.9 * squares.min()
+    assert np.abs(best - aligned).mean() < 60
+    assert metrics.is_flipped(pose[None], target[None]).all()
+
+
+def test_sigma_is_scaled_like_the_pose(pair: tuple[Array, Array]) -> None:
+    pose, target = pair
+    sigma = np.full((10, 17), 2.0)
+    plain = [
+        2.0 * abs(np.linalg.lstsq(p.reshape(-1, 1), t.ravel(), rcond=None)[0].item())
+        for p, t in zip(pose, target, strict=True)
+    ]
+    np.testing.assert_allclose(metrics.scaled_sigma_mm(pose, target, sigma)[:, 5], plain)
+    # In units 7 times as large everything is as before.
+    again = metrics.scaled_sigma_mm(pose / 7, target, sigma / 7)
+    np.testing.assert_allclose(again[:, 5], plain)
+    assert (metrics.scaled_sigma_mm(np.zeros_like(pose), target, sigma) == 0).all()
+
+
+def test_rank_correlation_is_that_of_scipy(random: np.random.Generator) -> None:
+    first = random.integers(0, 12, 50).astype(np.float64)  # with ties
+    second = first + random.normal(scale=5, size=50)
+    found = metrics.rank_correlation(first, second)
+    assert found is not None
+    assert math.isclose(found, spearmanr(first, second).statistic)
+    falling = metrics.rank_correlation(np.array([1.0, 2, 3]), np.array([9.0, 4, 1]))
+    assert falling == pytest.approx(-1.0)
+    assert metrics.rank_correlation(np.ones(5), np.arange(5.0)) is None
+    assert metrics.rank_correlation(np.array([3.0]), np.array([1.0])) is None
+    assert metrics.rank_correlation(np.zeros(0), np.zeros(0)) is None

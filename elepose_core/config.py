@@ -1,20 +1,25 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""The experiment: the rooms' own settings in one strict TOML file, with overrides."""
+"""The experiment: the rooms' own settings in one strict TOML file, with overrides.
+
+The key `recipe` at the top of the file says which settings there are.
+"""
 
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from elepose_core.errors import InputError
 from elepose_core.files import replacing
 from elepose_core.losses import LossWeights
+from elepose_core.models.elepose_paper import ElePoseLifterConfig
 from elepose_core.models.lifter import LifterConfig
 from elepose_core.priors.flow import PriorConfig
+from elepose_core.training.elepose_paper import PublishedLosses
 from elepose_core.training.loop import TrainingConfig
 from elepose_core.training.sampling import SamplingConfig
 
@@ -23,14 +28,21 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ['ExperimentConfig', 'read_experiment', 'write_experiment']
+__all__ = [
+    'Experiment',
+    'ExperimentConfig',
+    'PublishedConfig',
+    'read_experiment',
+    'write_experiment',
+]
 
 
 class ExperimentConfig(BaseModel):
-    """All settings of one training run; the defaults are those of the shipped bundle."""
+    """All settings of one run of our own recipe; the defaults are those of the shipped bundle."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
+    recipe: Literal['elevation'] = 'elevation'
     lifter: LifterConfig = LifterConfig()
     prior: PriorConfig = PriorConfig()
     losses: LossWeights = LossWeights()
@@ -38,7 +50,26 @@ class ExperimentConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
 
 
-def read_experiment(path: Path | None, overrides: Sequence[str] = ()) -> ExperimentConfig:
+class PublishedConfig(BaseModel):
+    """All settings of one run of ElePose as published; its values stand in its file."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    recipe: Literal['published'] = 'published'
+    elepose_lifter: ElePoseLifterConfig = ElePoseLifterConfig()
+    elepose_losses: PublishedLosses = PublishedLosses()
+    prior: PriorConfig = PriorConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+Experiment: TypeAlias = ExperimentConfig | PublishedConfig
+_RECIPES: dict[str, type[ExperimentConfig] | type[PublishedConfig]] = {
+    'elevation': ExperimentConfig,
+    'published': PublishedConfig,
+}
+
+
+def read_experiment(path: Path | None, overrides: Sequence[str] = ()) -> Experiment:
     """Read a TOML file and apply overrides of the form 'losses.bone_ratio=10'.
 
     Args:
@@ -56,22 +87,27 @@ def read_experiment(path: Path | None, overrides: Sequence[str] = ()) -> Experim
             raise InputError(f'{path} is not a readable TOML file ({error})') from None
     for override in overrides:
         _apply(tree, override)
+    recipe = str(tree.get('recipe', 'elevation'))
+    kind = _RECIPES.get(recipe)
+    if kind is None:
+        raise InputError(f'setting recipe is {recipe!r}; expected one of {", ".join(_RECIPES)}')
     try:
-        return ExperimentConfig.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         key = '.'.join(map(str, first['loc']))
-        known = ', '.join(_known_keys())
+        known = ', '.join(_known_keys(kind()))
         value = 'unknown' if first['type'] == 'extra_forbidden' else repr(first['input'])
         raise InputError(f'setting {key} is {value}: {first["msg"]}; known: {known}') from None
 
 
-def write_experiment(path: Path, experiment: ExperimentConfig) -> None:
+def write_experiment(path: Path, experiment: Experiment) -> None:
     """Write the resolved settings as TOML."""
-    lines = []
-    for section, values in experiment.model_dump().items():
+    tree = experiment.model_dump()
+    # Numbers, strings and lists of them look the same in JSON and TOML.
+    lines = [f'recipe = {json.dumps(tree.pop("recipe"))}', '']
+    for section, values in tree.items():
         lines.append(f'[{section}]')
-        # Numbers and strings look the same in JSON and TOML.
         lines += [f'{key} = {json.dumps(value)}' for key, value in values.items()] + ['']
     with replacing(path) as temporary:
         temporary.write_text('\n'.join(lines), encoding='utf-8')
@@ -92,6 +128,6 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     branch[key] = value
 
 
-def _known_keys() -> list[str]:
-    default = ExperimentConfig().model_dump()
-    return [f'{section}.{key}' for section, values in default.items() for key in values]
+def _known_keys(experiment: Experiment) -> list[str]:
+    tree = experiment.model_dump(exclude={'recipe'})
+    return [f'{section}.{key}' for section, values in tree.items() for key in values]

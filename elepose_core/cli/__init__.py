@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `elepose`: one verb, one file.
 
-Exit codes: 0 done, 2 wrong use or bad input (one sentence), 1 a bug.
+Exit codes: 0 done, 2 wrong use or bad input (one sentence), 1 a bug or a training that diverged.
 """
 
 import sys
@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         print(f'elepose: {error}', file=sys.stderr)
         sys.exit(2)
+    except FloatingPointError as error:
+        print(f'elepose: {error}', file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print('elepose: stopped by Ctrl-C; what was finished is kept', file=sys.stderr)
         sys.exit(130)

@@ -6,26 +6,42 @@ import json
 from pathlib import Path
 from typing import Any
 
+from elepose_core.cli.recipes import lift_of, untrained
 from elepose_core.config import read_experiment
 from elepose_core.errors import InputError
+from elepose_core.evaluation.protocol import Lift
+from elepose_core.models.elepose_paper import ElePoseLifter
 from elepose_core.models.lifter import Lifter
 from elepose_core.training.checkpoint import load_checkpoint
 
-__all__ = ['lifter_of_run']
+__all__ = ['lift_of_run', 'lifter_of_run']
+
+
+def lift_of_run(run: Path) -> Lift:
+    """Return what the protocol measures of a run of any recipe; errors see `lifter_of_run`."""
+    return lift_of(_read(run)[0])
 
 
 def lifter_of_run(run: Path) -> tuple[Lifter, dict[str, Any]]:
     """Return the best lifter of a run (the last where val chose none) and the facts of the run.
 
     Raises:
-        InputError: The folder is no run, or its parts do not fit each other.
+        InputError: The folder is no run, its parts do not fit each other, or it trained the
+            published method, which no bundle can hold.
     """
+    module, facts = _read(run)
+    if not isinstance(module, Lifter):
+        raise InputError(f'{run} trained the published method; expected a run of our own recipe')
+    return module, facts
+
+
+def _read(run: Path) -> tuple[Lifter | ElePoseLifter, dict[str, Any]]:
     experiment = read_experiment(run / 'config.toml')
     best = run / 'best.pt'
     state = load_checkpoint(best if best.exists() else run / 'last.pt')
-    lifter = Lifter(experiment.lifter)
+    module = untrained(experiment)
     try:
-        lifter.load_state_dict(state['exported'])
+        module.load_state_dict(state['exported'])
     except (KeyError, RuntimeError):
         raise InputError(f'{run}: the checkpoint does not fit config.toml') from None
     facts_path = run / 'run.json'
@@ -33,4 +49,4 @@ def lifter_of_run(run: Path) -> tuple[Lifter, dict[str, Any]]:
         facts = json.loads(facts_path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise InputError(f'{facts_path} is not a readable JSON file ({error})') from None
-    return lifter.eval(), {**facts, 'step': state['step'], 'config': experiment.model_dump()}
+    return module.eval(), {**facts, 'step': state['step'], 'config': experiment.model_dump()}

@@ -23,10 +23,12 @@ def train(
     ] = (),
     val: Path | None = None,
     resume: bool = False,
-    device: Literal['auto', 'cpu'] = 'auto',
+    device: str = 'auto',
     threads: int = 0,
 ) -> None:
-    """Learn a lifter from 2D keypoints alone, on the CPU.
+    """Learn a lifter from 2D keypoints alone.
+
+    On several GPUs or machines: torchrun --nproc-per-node N -m elepose_core train ...
 
     Args:
         method: Training method.
@@ -36,17 +38,18 @@ def train(
         set: Override of a single setting; may be given several times.
         val: PoseSet with 3D truth to measure on now and then; it chooses the best step.
         resume: Go on with the run in `out`.
-        device: Where to train; auto is the CPU in this version.
-        threads: CPU threads, 0 = all.
+        device: auto (a GPU where there is one), cpu, cuda or cuda:N.
+        threads: CPU threads of this process, 0 = its share of all.
     """
-    from elepose_core.cli.training_run import TrainingRun
-    from elepose_core.config import read_experiment
-    from elepose_core.errors import InputError
-
     # Before torch is loaded: its threads otherwise spin while they wait for each other, and where
     # cores are shared or virtual a step then takes many times as long.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-    del device  # both choices are the CPU until training runs on others
+    from elepose_core.cli.training_run import TrainingRun
+    from elepose_core.config import read_experiment
+    from elepose_core.errors import InputError
+    from elepose_core.training.device import choose_device, use_threads
+    from elepose_core.training.distributed import joined
+
     if not data:
         raise InputError('data is empty; expected at least one PoseSet npz file')
     if threads < 0:
@@ -58,4 +61,7 @@ def train(
     elif not resume and out.exists() and any(out.iterdir()):
         raise InputError(f'{out} is not empty; expected a new folder, or --resume to go on')
     experiment = read_experiment(config, set)
-    TrainingRun(method, out, experiment, threads).train(data, val)
+    with joined(device) as processes:
+        place = choose_device(device, processes)
+        use_threads(threads, processes)
+        TrainingRun(method, out, experiment, place, processes).train(data, val)

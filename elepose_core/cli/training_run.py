@@ -3,9 +3,9 @@
 """One training run on disk: hands the loops their data and keeps what they report."""
 
 import json
-import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,50 +15,74 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from elepose_core.config import ExperimentConfig, write_experiment
+from elepose_core.cli.recipes import PriorStage, lift_of, make_recipe
+from elepose_core.config import Experiment, write_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
-from elepose_core.evaluation.protocol import Conditions, evaluate
-from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.evaluation.conditions import Conditions
+from elepose_core.evaluation.protocol import evaluate
 from elepose_core.files import replacing
-from elepose_core.models.lifter import Lifter, observe
-from elepose_core.priors.bones import bone_ratios_from_2d
 from elepose_core.priors.flow import FlowPrior
 from elepose_core.training.checkpoint import git_revision, load_checkpoint, save_checkpoint
-from elepose_core.training.loop import Stopped, train
-from elepose_core.training.objective import Objective
-from elepose_core.training.prior import train_prior
+from elepose_core.training.device import multiplies_bfloat16
+from elepose_core.training.distributed import Processes
+from elepose_core.training.loop import Progress, Recipe, Stopped, train
 
 __all__ = ['TrainingRun']
 
-# Every n-th pose: bone ratios and val figures settle long before all are read.
-_BONE_STRIDE = 3
+# Every n-th pose: the figures of val settle long before all are read.
 _VAL_POSES = 2500
+# TensorBoard needs no more points than a screen has.
+_LOG_EVERY = 100
 
 
 class TrainingRun:
-    """A run folder: config.toml, prior.pt, last.pt, best.pt, TensorBoard events, run.json."""
+    """A run folder: config.toml, prior.pt, last.pt, best.pt, TensorBoard events, run.json.
+
+    With several processes only the first writes, shows and measures anything.
+    """
 
     def __init__(
-        self, method: str, folder: Path, experiment: ExperimentConfig, threads: int
+        self,
+        method: str,
+        folder: Path,
+        experiment: Experiment,
+        device: torch.device,
+        processes: Processes,
     ) -> None:
         self._method = method
         self._folder = folder
         self._experiment = experiment
-        torch.set_num_threads(threads or os.cpu_count() or 1)
+        self._device = device
+        self._processes = processes
 
     def train(self, data: Sequence[Path], val: Path | None) -> None:
         """Train prior and lifter to the end; a run that was cut off goes on."""
         rays = _complete_rays(data)
         measured = None if val is None else _thinned(PoseSet.load(val))
+        first = self._processes.is_first
+        if first:
+            self._begin(data, rays)
+        with _Log(self._folder / 'events' if first else None) as log:
+            fitted = partial(self._prior, log)
+            recipe = make_recipe(self._experiment, rays, self._device, fitted)
+            progress = self._lifter(recipe, measured, log)
+        if first and progress.step < self._experiment.training.steps:
+            print(
+                f'stopped at step {progress.step}: {progress.waited} validations in a row were '
+                f'not below the {progress.best:.1f} mm of step {progress.best_step} '
+                '(training.patience)'
+            )
+
+    def _begin(self, data: Sequence[Path], rays: Tensor) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_experiment(self._folder / 'config.toml', self._experiment)
-        self._describe(data, rays)
-        with SummaryWriter(self._folder / 'events') as writer:
-            prior = self._prior(rays, writer)
-            self._lifter(rays, prior, measured, writer)
-
-    def _describe(self, data: Sequence[Path], rays: Tensor) -> None:
+        bfloat16 = self._experiment.training.precision == 'bfloat16'
+        if bfloat16 and not multiplies_bfloat16(self._device):
+            print(
+                f'this {self._device.type} has no bfloat16 arithmetic (avx512_bf16, amx_bf16): it '
+                'is emulated and slower than training.precision=float32'
+            )
         path = self._folder / 'run.json'
         if path.exists():
             return  # a run keeps the revision that it began with
@@ -68,68 +92,85 @@ class TrainingRun:
             'poses': len(rays),
             'revision': git_revision(),
         }
-        _write_json(path, facts)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(facts, indent=2) + '\n', encoding='utf-8')
 
-    def _prior(self, rays: Tensor, writer: SummaryWriter) -> FlowPrior:
+    def _prior(self, log: '_Log', stage: PriorStage) -> FlowPrior:
+        """Return the prior that the first process fits, unless an earlier run did."""
         config, path = self._experiment.prior, self._folder / 'prior.pt'
-        if path.exists():
-            prior = FlowPrior(config)
-            try:
-                prior.load_state_dict(load_checkpoint(path)['prior'])
-            except (KeyError, RuntimeError):
-                raise InputError(
-                    f'{path} does not fit the settings of this run; expected those it began with'
-                ) from None
-            return prior.requires_grad_(False)
-        with tqdm(total=config.steps, desc='prior', disable=None) as bar:
+        if self._processes.is_first and not path.exists():
+            with log.bar('prior', 0, config.steps, config.batch_size) as bar:
 
-            def on_step(step: int, loss: float) -> None:
-                bar.update()
-                if step % 100 == 0:
-                    writer.add_scalar('prior/nat', loss, step)
+                def on_step(step: int, loss: float) -> None:
+                    bar.update(config.batch_size)
+                    log.now_and_then('prior', {'nat': loss}, step)
 
-            seed = self._experiment.training.seed
-            prior = train_prior(rays, config, self._experiment.sampling, seed, on_step)
-        save_checkpoint(path, {'prior': prior.state_dict()})
-        return prior
+                save_checkpoint(path, {'prior': stage(on_step).state_dict()})
+        state = self._processes.from_first(lambda: load_checkpoint(path))
+        prior = FlowPrior(config)
+        try:
+            prior.load_state_dict(state['prior'])
+        except (KeyError, RuntimeError):
+            raise InputError(
+                f'{path} does not fit the settings of this run; expected those it began with'
+            ) from None
+        return prior.requires_grad_(False)
 
-    def _lifter(
-        self, rays: Tensor, prior: FlowPrior, val: PoseSet | None, writer: SummaryWriter
-    ) -> None:
-        experiment = self._experiment
-        config = experiment.training
-        every = observe(rays[::_BONE_STRIDE], torch.ones(len(rays[::_BONE_STRIDE]), 17))
-        ratios = bone_ratios_from_2d(every.pose_2d)
-        done = self._folder / 'last.pt'
-        start = int(load_checkpoint(done)['step']) if done.exists() else 0
-        torch.manual_seed(config.seed)
-        lifter = Lifter(experiment.lifter)
-        recipe = Objective(lifter, rays, prior, ratios, experiment.losses, experiment.sampling)
-        bar = tqdm(total=config.steps, initial=start, desc='lifter', disable=None)
-        with bar, _StopOnInterrupt() as stop:
+    def _lifter(self, recipe: Recipe, val: PoseSet | None, log: '_Log') -> Progress:
+        config, last = self._experiment.training, self._folder / 'last.pt'
+        start = int(load_checkpoint(last)['step']) if last.exists() else 0
+        bar = log.bar('lifter', start, config.steps, config.batch_size)
+        with bar, _StopOnSignal(self._processes) as stop:
 
             def on_step(step: int, terms: dict[str, float], _: nn.Module) -> None:
-                bar.update()
-                if step % 100 == 0:
-                    for name, value in terms.items():
-                        writer.add_scalar(f'loss/{name}', value, step)
+                bar.update(config.batch_size)
+                log.now_and_then('loss', terms, step)
                 stop.raise_if_asked()
 
-            def validate(step: int, module: nn.Module) -> float:
-                assert isinstance(module, Lifter)
-                assert val is not None
-                return _validate(step, module, val, writer)
-
-            measure = None if val is None else validate
-            train(recipe, config, self._folder, on_step, measure)
+            validate = None if val is None else partial(_validate, val, log)
+            return train(recipe, config, self._folder, on_step, validate, self._processes)
 
 
-def _validate(step: int, lifter: Lifter, val: PoseSet, writer: SummaryWriter) -> float:
+class _Log:
+    """TensorBoard and progress bars; silent without a folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._writer = None if folder is None else SummaryWriter(folder)
+
+    def __enter__(self) -> '_Log':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def bar(self, name: str, start: int, steps: int, batch_size: int) -> 'tqdm[Any]':
+        """Return a bar that counts poses: their rate compares across batch sizes."""
+        return tqdm(
+            initial=start * batch_size,
+            total=steps * batch_size,
+            desc=name,
+            unit=' poses',
+            unit_scale=True,
+            disable=True if self._writer is None else None,
+        )
+
+    def now_and_then(self, group: str, values: Mapping[str, float], step: int) -> None:
+        """Keep values of a step that is shown."""
+        if step % _LOG_EVERY == 0:
+            self.scalars(group, values, step)
+
+    def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(f'{group}/{name}', value, step)
+
+
+def _validate(val: PoseSet, log: _Log, step: int, module: nn.Module) -> float:
     """Measure on val, tell it, and return the figure that chooses the best step."""
-    result = evaluate(torch_lift(lifter), val, Conditions())
-    for name in ('n_mpjpe_mm', 'pa_mpjpe_mm', 'flip_rate', 'elevation_mae_deg'):
-        if name in result:
-            writer.add_scalar(f'val/{name}', result[name], step)
+    result = evaluate(lift_of(module), val, Conditions())
+    names = ('n_mpjpe_mm', 'pa_mpjpe_mm', 'flip_rate', 'elevation_mae_deg')
+    log.scalars('val', {name: result[name] for name in names if name in result}, step)
     tqdm.write(
         f'step {step}: val N-MPJPE {result["n_mpjpe_mm"]:.1f} mm, PA {result["pa_mpjpe_mm"]:.1f} '
         f'mm, elevation {result.get("elevation_mae_deg", float("nan")):.1f} deg'
@@ -137,20 +178,29 @@ def _validate(step: int, lifter: Lifter, val: PoseSet, writer: SummaryWriter) ->
     return float(result['n_mpjpe_mm'])
 
 
-class _StopOnInterrupt:
-    """Turns the first Ctrl-C into a stop between two steps; the second ends at once."""
+class _StopOnSignal:
+    """Turns Ctrl-C, or SIGTERM as a cluster sends it, into a stop between two steps.
 
-    def __enter__(self) -> '_StopOnInterrupt':
+    A second Ctrl-C ends at once. Under torchrun it does not: one Ctrl-C reaches each process
+    twice, from the terminal and from torchrun.
+    """
+
+    def __init__(self, processes: Processes) -> None:
+        self._patient = processes.count > 1
         self._asked = False
-        self._before = signal.signal(signal.SIGINT, self._ask)
+
+    def __enter__(self) -> '_StopOnSignal':
+        self._before = {n: signal.signal(n, self._ask) for n in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def _ask(self, *_: object) -> None:
+    def _ask(self, number: int, _: object) -> None:
         self._asked = True
-        signal.signal(signal.SIGINT, self._before)
+        if not self._patient:
+            signal.signal(number, self._before[signal.Signals(number)])
 
     def raise_if_asked(self) -> None:
         if self._asked:
@@ -173,8 +223,3 @@ def _complete_rays(data: Sequence[Path]) -> Tensor:
 
 def _thinned(val: PoseSet) -> PoseSet:
     return val.select(np.arange(0, len(val), max(1, len(val) // _VAL_POSES)))
-
-
-def _write_json(path: Path, tree: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(tree, indent=2) + '\n', encoding='utf-8')

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -30,11 +30,13 @@ class Processes:
         rank: This process, 0 = the first, which alone writes, prints and validates.
         count: Number of processes.
         local_rank: This process among those of its machine, which is also its GPU.
+        local_count: Number of processes on this machine.
     """
 
     rank: int = 0
     count: int = 1
     local_rank: int = 0
+    local_count: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -74,30 +76,41 @@ class Processes:
         return votes.item() > 0
 
     def from_first(self, make: Callable[[], _T]) -> _T:
-        """Make a value in the first process and return it in all."""
+        """Make a value, or an InputError, in the first process and hand it to all."""
         if self.count == 1:
             return make()
-        box = [make() if self.is_first else None]
+        box: list[Any] = [None, None]
+        if self.is_first:
+            try:
+                box[0] = make()
+            except InputError as error:
+                box[1] = str(error)
         dist.broadcast_object_list(box)
-        return box[0]  # type: ignore[return-value]
+        if box[1] is not None:
+            raise InputError(box[1])
+        value: _T = box[0]
+        return value
 
 
 ALONE = Processes()
 
 
 @contextmanager
-def joined(backend: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started; alone where nothing started several.
+def joined(device: str) -> Iterator[Processes]:
+    """Join the processes that torchrun started; alone where it started none or one.
 
     Args:
-        backend: 'gloo' for the CPU, 'nccl' for GPUs.
+        device: Name of the device, see `choose_device`.
     """
     count = int(os.environ.get('WORLD_SIZE', '1'))
     if count == 1:
         yield ALONE
         return
-    dist.init_process_group(backend, timeout=_LONGEST_WAIT)
+    # One backend for the tensors of each kind of device; torch picks by where a tensor lies.
+    on_gpu = device != 'cpu' and torch.cuda.is_available()
+    dist.init_process_group('cpu:gloo,cuda:nccl' if on_gpu else 'gloo', timeout=_LONGEST_WAIT)
     try:
-        yield Processes(dist.get_rank(), count, int(os.environ['LOCAL_RANK']))
+        here = (int(os.environ[f'LOCAL_{name}']) for name in ('RANK', 'WORLD_SIZE'))
+        yield Processes(dist.get_rank(), count, *here)
     finally:
         dist.destroy_process_group()

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-__all__ = ['is_bfloat16_native', 'multiply_in']
+__all__ = ['multiply_in']
 
 
 def multiply_in(precision: Literal['float32', 'bfloat16']) -> AbstractContextManager[Any]:
@@ -21,14 +20,6 @@ def multiply_in(precision: Literal['float32', 'bfloat16']) -> AbstractContextMan
     more than a pixel; here everything but the layers stays float32, and so does what they return.
     """
     return _Bfloat16Layers() if precision == 'bfloat16' else nullcontext()
-
-
-def is_bfloat16_native(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself; where it does not, float32 is faster."""
-    if device.type == 'cuda':
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return any(able.get(name) for name in ('avx512_bf16', 'amx_bf16', 'bf16'))
 
 
 class _Bfloat16Layers(TorchFunctionMode):

@@ -43,7 +43,7 @@ ONLY_TORCH = {'models', 'priors', 'losses', 'training', 'export', 'config'}
 TORCH_FILES = {
     'geometry/virtual_camera.py',
     'evaluation/torch_lift.py',
-    'cli/run_reader.py',
+    'cli/recipes.py',
     'cli/training_run.py',
 }
 

@@ -20,6 +20,7 @@ def evaluate(
     *,
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar='P.npz')],
     json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
+    report: Annotated[Path | None, tyro.conf.arg(metavar='DIR')] = None,
     max_missing: int = 0,
     missing: int = 0,
     noise_px: float = 0.0,
@@ -34,6 +35,7 @@ def evaluate(
         model: Bundle folder, name of a shipped bundle (default), or run folder.
         data: PoseSet files with joints_cam_m; several are measured apart, a column each.
         json_file: Write all figures there, also by action; of several sets under by_data.
+        report: Write a page with pictures into this folder: report.md.
         max_missing: Hide up to this many random joints of each pose.
         missing: Hide exactly this many random joints of each pose.
         noise_px: Standard deviation of noise on each coordinate, pixels.
@@ -75,14 +77,17 @@ def evaluate(
             tree['by_data'] = results
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(tree, indent=2) + '\n', encoding='utf-8')
+    if report is not None:
+        from elepose_core.cli.evaluation_report import write_report
+
+        print(write_report(report, Path(model).name, measured, conditions))
 
 
 def _lift_of(model: str) -> 'Lift':
     if (Path(model) / 'config.toml').is_file():
-        from elepose_core.cli.run_reader import lifter_of_run
-        from elepose_core.evaluation.torch_lift import torch_lift
+        from elepose_core.cli.run_reader import lift_of_run
 
-        return torch_lift(lifter_of_run(Path(model))[0])
+        return lift_of_run(Path(model))
     from elepose_core.runtime.predictor import Predictor
 
     return Predictor(model, threads=2).lift

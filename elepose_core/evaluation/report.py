@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures as text for a person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ['FIGURES', 'text_table']
+__all__ = ['FIGURES', 'action_table', 'markdown_table', 'text_table']
 
 # Key in the JSON, what a person reads, how it is written.
 FIGURES = (
@@ -58,3 +58,31 @@ def text_table(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _cell(value: float | None, form: str) -> str:
     return '' if value is None else form.format(value).rstrip('%')
+
+
+def markdown_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the same figures as a Markdown table, without the actions."""
+    rows = []
+    for key, label, form in FIGURES:
+        cells = [_cell(result.get(key), form) for result in results.values()]
+        if any(cells):
+            rows.append((label, cells))
+    return _markdown(('', *results), rows)
+
+
+def action_table(result: Mapping[str, Any]) -> str:
+    """Return a Markdown table with a row for each action of one data set, the worst first."""
+    keys = ('n', 'n_mpjpe_mm', 'pa_mpjpe_mm', 'flip_rate', 'elevation_mae_deg', 'sigma_within')
+    columns = [f for f in FIGURES if f[0] in keys and result.get(f[0]) is not None]
+    actions = sorted(result['by_action'].items(), key=lambda item: -item[1]['n_mpjpe_mm'])
+    rows = [
+        (name, [_cell(figures.get(key), form) for key, _, form in columns])
+        for name, figures in actions
+    ]
+    return _markdown(('action', *(label for _, label, _ in columns)), rows)
+
+
+def _markdown(head: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> str:
+    lines = [f'| {" | ".join(head)} |', '|---' + '|---:' * (len(head) - 1) + '|']
+    lines += [f'| {" | ".join((label, *cells))} |' for label, cells in rows]
+    return '\n'.join(lines)

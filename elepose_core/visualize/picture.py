@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from elepose_core.errors import InputError, MissingDependency
-from elepose_core.files import replacing
+from elepose_core.errors import InputError
 from elepose_core.skeleton import H36M_17
+from elepose_core.visualize.canvas import new_figure, save_figure
 from elepose_core.visualize.motion import SIDES, Motion, Still, bones_by_side
 
 if TYPE_CHECKING:
@@ -49,22 +49,11 @@ def write_picture(motions: Sequence[Motion], path: Path, dpi: int = 110) -> None
     for place, motion in zip(columns, motions, strict=True):
         _draw_motion(place, motion)
     figure.legend(handles=_legend(), loc='outside lower center', ncols=3, frameon=False)
-    with replacing(Path(path)) as temporary:
-        figure.savefig(temporary, dpi=dpi, format='png')
+    save_figure(figure, path, dpi)
 
 
 def _new_figure(columns: int) -> 'Figure':
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependency(
-            'pictures need matplotlib; install it with: pip install "elepose[view]"'
-        ) from error
-    figure = Figure(figsize=(8.5 * columns, 3.0 * _ROWS + 2.4), layout='constrained')
-    # No window toolkit: the same bytes on a robot, in CI and on a desk.
-    FigureCanvasAgg(figure)
-    return figure
+    return new_figure(8.5 * columns, 3.0 * _ROWS + 2.4)
 
 
 def _draw_motion(place: 'SubFigure', motion: Motion) -> None:

@@ -206,6 +206,7 @@ def test_wheel_and_sdist_hold_what_the_installed_package_needs(tmp_path: Path) -
         'elepose_ros/py.typed',
         'elepose_core/bundles/default.elepose/manifest.json',
         'elepose_core/bundles/default.elepose/lifter.onnx',
+        'elepose_core/bundles/default.elepose/README.md',
         'elepose_core/detect/weights/movenet-multipose-f16w.onnx',
     }
     source = tmp_path / 'source'

@@ -6,16 +6,14 @@
 #   DATA  folder with mocap/{train_2d,val,test_*}.npz      RUN  folder of the run; goes on where it was cut off
 set -euo pipefail
 data=$1/mocap run=$2
-results=docs/results
+results=docs/results/default
 resume=()
 if [ -e "$run/config.toml" ]; then resume=(--resume); fi
 elepose train elepose --data "$data/train_2d.npz" --val "$data/val.npz" --config configs/default.toml \
   --out "$run" "${resume[@]}"
-figures=()
-for name in val test_h36m test_eye test_robot_low test_ceiling; do
-  elepose evaluate "$run" --data "$data/$name.npz" --json "$results/$name.json"
-  elepose evaluate "$run" --data "$data/$name.npz" --up true --json "$results/${name}_up_known.json"
-  figures+=("$results/$name.json" "$results/${name}_up_known.json")
-done
-elepose export "$run" --out elepose_core/bundles/default.elepose --data "$data/val.npz" --metrics "${figures[@]}" \
+rm -rf "$results"
+bash tools/measure.sh "$run" "$results" "$1" plain up_known
+elepose export "$run" --out elepose_core/bundles/default.elepose --data "$data/val.npz" --metrics "$results"/*.json \
   --data-licence 'CMU Graphics Lab Motion Capture Database (free for all uses); ACCAD Open Motion Project (CC BY 3.0)'
+bash tools/measure.sh default "$results" "$1" roll_15 missing_3 noise_5
+python tools/model_card.py

@@ -73,7 +73,9 @@ def test_default_opens_and_its_checksum_fits() -> None:
 def test_default_is_small() -> None:
     size = sum(p.stat().st_size for p in open_bundle().folder.iterdir())
     assert size < 12e6
-    assert {p.name for p in open_bundle().folder.iterdir()} == {'lifter.onnx', 'manifest.json'}
+    assert {p.name for p in open_bundle().folder.iterdir()} == {
+        *('lifter.onnx', 'manifest.json', 'README.md')
+    }
 
 
 def test_default_says_what_it_was_trained_on_and_how_good_it_is() -> None:

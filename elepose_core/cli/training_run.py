@@ -67,12 +67,8 @@ class TrainingRun:
             fitted = partial(self._prior, log)
             recipe = make_recipe(self._experiment, rays, self._device, fitted)
             progress = self._lifter(recipe, measured, log)
-        if first and progress.step < self._experiment.training.steps:
-            print(
-                f'stopped at step {progress.step}: {progress.waited} validations in a row were '
-                f'not below the {progress.best:.1f} mm of step {progress.best_step} '
-                '(training.patience)'
-            )
+        if first:
+            _tell_end(progress, self._experiment.training.steps)
 
     def _begin(self, data: Sequence[Path], rays: Tensor) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +172,17 @@ def _validate(val: PoseSet, log: _Log, step: int, module: nn.Module) -> float:
         f'mm, elevation {result.get("elevation_mae_deg", float("nan")):.1f} deg'
     )
     return float(result['n_mpjpe_mm'])
+
+
+def _tell_end(progress: Progress, steps: int) -> None:
+    best = f'{progress.best:.1f} mm of step {progress.best_step}'
+    if progress.step < steps:
+        print(
+            f'stopped at step {progress.step}: {progress.waited} validations in a row were not '
+            f'below the {best} (training.patience)'
+        )
+    elif progress.best_step:
+        print(f'done: best.pt holds the {best}')
 
 
 class _StopOnSignal:

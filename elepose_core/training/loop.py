@@ -3,7 +3,7 @@
 """The loop that trains a network by any recipe, on one process or several."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from elepose_core.training.checkpoint import load_checkpoint, save_checkpoint
 from elepose_core.training.distributed import ALONE, Processes
 from elepose_core.training.precision import multiply_in
 
-__all__ = ['Progress', 'Recipe', 'Stopped', 'TrainingConfig', 'train']
+__all__ = ['Group', 'Progress', 'Recipe', 'Stopped', 'TrainingConfig', 'train']
 
 
 class Stopped(KeyboardInterrupt):
@@ -56,12 +56,29 @@ class TrainingConfig(BaseModel):
     seed: int = Field(0, ge=0)
 
 
+@dataclass(frozen=True)
+class Group:
+    """Parameters that learn at one rate and whose gradient is cut together.
+
+    Attributes:
+        parameters: All of them learn.
+        rate: Factor of the learning rate.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    rate: float = 1.0
+
+
 class Recipe(Protocol):
     """What one way of training brings to the loop."""
 
     @property
     def module(self) -> nn.Module:
-        """What is checkpointed, on the device to train on; its trainable parameters learn."""
+        """What is checkpointed, on the device to train on."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """What learns, in an order that does not change."""
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw one global batch: the poses and everything random (masks, noise, azimuth).
@@ -79,6 +96,9 @@ class Recipe(Protocol):
 
     def weights(self, step: int) -> dict[str, float]:
         """Return the weight of each term at a step (1 = the first)."""
+
+    def after_step(self, step: int) -> None:
+        """Change what no gradient changes; the same in every process."""
 
 
 @dataclass
@@ -135,11 +155,13 @@ def train(
         FloatingPointError: A term or the gradient is no longer finite; `last.pt` stays as it was.
     """
     rows = processes.rows(config.batch_size)
-    state = _State(recipe.module, config)
+    state = _State(recipe, config)
     progress = state.progress
     last = run / 'last.pt'
     if processes.from_first(last.exists):
         state.restore(processes.from_first(lambda: load_checkpoint(last)), last)
+    if validate is not None and progress.step == 0:
+        processes.from_first(partial(validate, 0, state.exported))  # what training starts from
     while progress.step < config.steps and not 0 < config.patience <= progress.waited:
         draw = recipe.draw(config.batch_size, state.generator)
         draw = {name: values[rows].to(state.device) for name, values in draw.items()}
@@ -180,9 +202,11 @@ def _learn(
     state.optimiser.zero_grad()
     torch.stack([weights[name] * term for name, term in terms.items()]).sum().backward()  # type: ignore[no-untyped-call]
     values = torch.stack([term.detach() for term in terms.values()])
-    learning = state.learning
+    learning = [p for group in state.groups for p in group.parameters]
     processes.average([values, *(p.grad for p in learning if p.grad is not None)])
-    norm = nn.utils.clip_grad_norm_(learning, config.largest_gradient or math.inf)
+    largest = config.largest_gradient or math.inf
+    norms = [nn.utils.clip_grad_norm_(group.parameters, largest) for group in state.groups]
+    norm = torch.stack(norms).norm()
     # One wait for the device per step: the guard must come before the weights change.
     *found, length = torch.cat([values, norm[None]]).tolist()
     named = dict(zip(terms, found, strict=True))
@@ -194,9 +218,10 @@ def _learn(
                 'last checkpoint with --resume and a smaller training.learning_rate or '
                 'training.largest_gradient, or look for absurd keypoints in the data'
             )
-    for group in state.optimiser.param_groups:
-        group['lr'] = rate
+    for group, options in zip(state.groups, state.optimiser.param_groups, strict=True):
+        options['lr'] = rate * group.rate
     state.optimiser.step()
+    recipe.after_step(step)
     if state.averaged is not None:
         state.averaged.update_parameters(state.module)
     return named
@@ -213,13 +238,16 @@ def _learning_rate(step: int, config: TrainingConfig) -> float:
 class _State:
     """All that a checkpoint holds."""
 
-    def __init__(self, module: nn.Module, config: TrainingConfig) -> None:
-        self.module = module
-        self.learning = [p for p in module.parameters() if p.requires_grad]
-        self.device = self.learning[0].device
+    def __init__(self, recipe: Recipe, config: TrainingConfig) -> None:
+        self.module = module = recipe.module
+        self.groups = recipe.groups
+        self.device = self.groups[0].parameters[0].device
         kind = torch.optim.AdamW if config.optimiser == 'adamw' else torch.optim.Adam
         self.optimiser = kind(
-            self.learning, config.learning_rate, weight_decay=config.weight_decay, fused=True
+            [{'params': list(group.parameters)} for group in self.groups],
+            config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         self.averaged: AveragedModel | None = None
         if config.average:

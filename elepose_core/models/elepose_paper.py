@@ -43,6 +43,7 @@ class ElePoseLifter(nn.Module):
     """
 
     head_distance: Tensor
+    moves: Tensor
 
     def __init__(self, config: ElePoseLifterConfig) -> None:
         super().__init__()
@@ -56,6 +57,8 @@ class ElePoseLifter(nn.Module):
             _Residual(width), _Residual(width), nn.Linear(width, 1)
         )
         self.register_buffer('head_distance', torch.ones(()))
+        # The root stays at its depth, whatever the network says of it.
+        self.register_buffer('moves', (torch.arange(_JOINTS) != _ROOT).float(), persistent=False)
 
     def fit_scale(self, rays: Tensor) -> None:
         """Take the scale of the data set from rays (N, 17, 2): the mean pelvis-head distance."""
@@ -89,8 +92,7 @@ class ElePoseLifter(nn.Module):
         return joints[..., :2] / depth.clamp(min=self.config.least_depth)
 
     def _joints(self, pose_2d: Tensor, hidden: Tensor) -> Tensor:
-        offset = self.depth_head(hidden)
-        offset = offset - offset[:, _ROOT, None]
+        offset = self.depth_head(hidden) * self.moves
         depth = (offset + self.config.root_depth).clamp(min=self.config.least_depth)[..., None]
         joints = torch.cat([pose_2d * depth, depth], dim=-1)
         return joints - joints[:, _ROOT, None]
@@ -132,14 +134,14 @@ def published_lift(
                 f'pose {row} has no {H36M_17.joint_names[joint]}; '
                 'the published method expects all 17 joints'
             )
-        seen = torch.from_numpy(rays)
+        seen = torch.from_numpy(rays).to(lifter.head_distance.device)
         with torch.no_grad():
             joints, elevation = lifter(lifter.normalised(seen))
-            root = torch.cat([seen[:, _ROOT], torch.ones(len(seen), 1)], dim=1)
+            root = torch.cat([seen[:, _ROOT], torch.ones_like(seen[:, _ROOT, :1])], dim=1)
             placed = joints + (root / lifter.head_distance)[:, None]
             up = torch.stack(
                 [torch.zeros_like(elevation), -torch.cos(elevation), -torch.sin(elevation)], dim=1
             )
-        return placed.numpy(), up.numpy()
+        return placed.cpu().numpy(), up.cpu().numpy()
 
     return lift

@@ -15,6 +15,7 @@ from elepose_core.models.elepose_paper import ElePoseLifter
 from elepose_core.priors.bones import bone_lengths, bone_ratios_from_2d
 from elepose_core.priors.flow import FlowPrior, PriorConfig
 from elepose_core.skeleton import H36M_17
+from elepose_core.training.loop import Group
 from elepose_core.training.prior import fit_prior
 
 __all__ = ['PublishedLosses', 'PublishedRecipe', 'new_view', 'train_published_prior']
@@ -62,9 +63,9 @@ def train_published_prior(
 ) -> FlowPrior:
     """Fit the prior to rays (N, 17, 2) under the one scale of `lifter`; see `train_prior`."""
 
-    def draw(count: int, generator: torch.Generator) -> Tensor:
+    def draw(count: int, generator: torch.Generator) -> tuple[Tensor, None]:
         chosen = rays[torch.randint(len(rays), (count,), generator=generator)]
-        return lifter.normalised(chosen).flatten(1)
+        return lifter.normalised(chosen).flatten(1), None
 
     return fit_prior(draw, config, seed, on_step)
 
@@ -119,11 +120,16 @@ class PublishedRecipe:
     bone_ratios: Tensor
     losses: PublishedLosses
 
+    @property
+    def groups(self) -> list[Group]:
+        """Return all parameters at one rate."""
+        return [Group(list(self.module.parameters()))]
+
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw poses (B, 17, 2), azimuths (B,) and standard normal elevations (B,)."""
         rows = torch.randint(len(self.rays), (batch_size,), generator=generator)
         return {
-            'rays': self.rays[rows.to(self.rays.device)],
+            'rays': self.rays[rows],
             'azimuth_rad': (torch.rand(batch_size, generator=generator) * 2 - 1) * torch.pi,
             'standard_elevation': torch.randn(batch_size, generator=generator),
         }
@@ -164,3 +170,7 @@ class PublishedRecipe:
         """Return the weight of each term, the same at every step."""
         del step
         return self.losses.model_dump(exclude={'bone_ratios'})
+
+    def after_step(self, step: int) -> None:
+        """Do nothing: all that changes is learned by gradients."""
+        del step

@@ -15,12 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from elepose_core.errors import InputError
 from elepose_core.files import replacing
-from elepose_core.losses import LossWeights
+from elepose_core.losses import AlternationWeights, DiscoveryWeights, DistillationWeights
 from elepose_core.models.elepose_paper import ElePoseLifterConfig
-from elepose_core.models.lifter import LifterConfig
+from elepose_core.models.teacher import LifterConfig
 from elepose_core.priors.flow import PriorConfig
+from elepose_core.training.alternation import AlternationConfig
 from elepose_core.training.elepose_paper import PublishedLosses
-from elepose_core.training.loop import TrainingConfig
+from elepose_core.training.loop import StageConfig, TrainingConfig
 from elepose_core.training.sampling import SamplingConfig
 
 if sys.version_info >= (3, 11):
@@ -38,16 +39,25 @@ __all__ = [
 
 
 class ExperimentConfig(BaseModel):
-    """All settings of one run of our own recipe; the defaults are those of the shipped bundle."""
+    """All settings of one run of our own recipe; the defaults are those of the shipped bundle.
+
+    Three stages: `discovery` and `alternation` train the teacher and the elevations of the clips,
+    `training` the lifter that is deployed. `training.seed` seeds all of them.
+    """
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     recipe: Literal['elevation'] = 'elevation'
     lifter: LifterConfig = LifterConfig()
     prior: PriorConfig = PriorConfig()
-    losses: LossWeights = LossWeights()
     sampling: SamplingConfig = SamplingConfig()
-    training: TrainingConfig = TrainingConfig()
+    discovery: StageConfig = StageConfig(steps=5000)
+    discovery_losses: DiscoveryWeights = DiscoveryWeights()
+    alternation: StageConfig = StageConfig(steps=6000, learning_rate=3e-4)
+    alternation_losses: AlternationWeights = AlternationWeights()
+    clips: AlternationConfig = AlternationConfig()
+    training: TrainingConfig = TrainingConfig(batch_size=384, learning_rate=1e-3)
+    losses: DistillationWeights = DistillationWeights()
 
 
 class PublishedConfig(BaseModel):

@@ -7,16 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 __all__ = [
-    'LossWeights',
+    'AlternationWeights',
+    'DiscoveryWeights',
+    'DistillationWeights',
     'bone_ratio_loss',
-    'completion_loss',
     'mean_distance',
     'pairwise_deformation_loss',
+    'radius_surprise',
+    'two_sided_surprise',
 ]
 
 
-class LossWeights(BaseModel):
-    """Weights of the terms; in the end consistency dominates a lightly weighted likelihood.
+class DiscoveryWeights(BaseModel):
+    """Weights of the first stage; in the end consistency dominates a lightly weighted likelihood.
 
     The likelihood starts at `likelihood_at_start` and falls in a straight line to `likelihood`
     over `likelihood_steps`. Without it the elevation runs to +-90 degrees, where a flat person
@@ -33,7 +36,6 @@ class LossWeights(BaseModel):
     pairwise_deformation: float = Field(2.0, ge=0)
     bone_ratio: float = Field(10.0, ge=0)
     elevation_consistency: float = Field(1.0, ge=0)
-    completion: float = Field(1.0, ge=0)
 
     def at(self, step: int) -> dict[str, float]:
         """Return the weight of each term at a step."""
@@ -41,6 +43,30 @@ class LossWeights(BaseModel):
         left = max(0.0, 1 - step / self.likelihood_steps)
         terms['likelihood'] += left * (self.likelihood_at_start - self.likelihood)
         return terms
+
+
+class AlternationWeights(BaseModel):
+    """Weights of the second stage."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
+
+    likelihood_ratio: float = Field(0.1, ge=0)
+    reprojection: float = Field(5.0, ge=0)
+    consistency_3d: float = Field(5.0, ge=0)
+    pairwise_deformation: float = Field(2.0, ge=0)
+    bone_ratio: float = Field(10.0, ge=0)
+    elevation: float = Field(2.0, ge=0)
+
+
+class DistillationWeights(BaseModel):
+    """Weights of the third stage."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
+
+    pose: float = Field(4.0, ge=0)
+    place: float = Field(1.0, ge=0)
+    up: float = Field(0.2, ge=0)
+    sigma: float = Field(0.05, ge=0)
 
 
 def mean_distance(first: Tensor, second: Tensor) -> Tensor:
@@ -73,11 +99,26 @@ def bone_ratio_loss(lengths: Tensor, ratios: Tensor) -> Tensor:
     return (relative - ratios).square().sum(1).mean()
 
 
-def completion_loss(completion: Tensor, pose_2d: Tensor, visible: Tensor) -> Tensor:
-    """Penalise the distance of guessed joints (B, J, 2) from the true ones where they are hidden.
+def two_sided_surprise(error: Tensor, deviation: Tensor) -> Tensor:
+    """Return the mean of -log p of errors (B,) with two-sided exponential tails.
 
-    Returns 0 when every joint is visible.
+    Args:
+        error: Of any sign.
+        deviation: (B,) mean absolute error that is expected.
     """
-    hidden = 1.0 - visible
-    distance = torch.sqrt(((completion - pose_2d) ** 2).sum(-1) + 1e-12)
-    return (distance * hidden).sum() / hidden.sum().clamp(min=1.0)
+    return (error.abs() / deviation + torch.log(deviation)).mean()
+
+
+# Radius that holds 68 % of exponentially distributed distances, in units of their mean.
+_RADIUS_OF_68_PERCENT = 1.139
+
+
+def radius_surprise(distance: Tensor, radius: Tensor) -> Tensor:
+    """Return the mean of -log p of distances (...) with an exponential tail.
+
+    Args:
+        distance: Of each joint from its truth.
+        radius: The distance that 68 % should stay within, same shape and unit.
+    """
+    mean = radius / _RADIUS_OF_68_PERCENT
+    return (distance / mean + torch.log(mean)).mean()

@@ -30,7 +30,7 @@ def export(
         data_licence: Licence and origin of the training data, for the manifest.
     """
     from elepose_core.bundle import SCHEMA_VERSION, Manifest
-    from elepose_core.cli.run_reader import lifter_of_run
+    from elepose_core.cli.run_reader import graph_of_run
     from elepose_core.data.poseset import PoseSet
     from elepose_core.errors import InputError
     from elepose_core.export.onnx import export_bundle
@@ -38,7 +38,7 @@ def export(
 
     if out.suffix != '.elepose':
         raise InputError(f'output is {out}; expected a folder name that ends in .elepose')
-    lifter, training = lifter_of_run(run)
+    graph, training = graph_of_run(run)
     if data_licence:
         training['data_licence'] = data_licence
     poses = PoseSet.load(data)
@@ -58,7 +58,7 @@ def export(
         training=training,
         metrics=figures,
     )
-    bundle = export_bundle(lifter, out, manifest, poses.rays.astype('float32'), poses.scores)
+    bundle = export_bundle(graph, out, manifest, poses.rays.astype('float32'), poses.scores)
     size_mb = bundle.onnx_path.stat().st_size / 1e6
     print(f'{bundle.folder}: {size_mb:.1f} MB, sha256 {bundle.manifest.sha256[:12]}')
     for batch, by_output in bundle.manifest.parity['largest_difference'].items():

@@ -11,18 +11,18 @@ from elepose_core.config import read_experiment
 from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.models.elepose_paper import ElePoseLifter
-from elepose_core.models.lifter import Lifter
+from elepose_core.models.graph import LiftingGraph
 from elepose_core.training.checkpoint import load_checkpoint
 
-__all__ = ['lift_of_run', 'lifter_of_run']
+__all__ = ['graph_of_run', 'lift_of_run']
 
 
 def lift_of_run(run: Path) -> Lift:
-    """Return what the protocol measures of a run of any recipe; errors see `lifter_of_run`."""
+    """Return what the protocol measures of a run of any recipe; errors see `graph_of_run`."""
     return lift_of(_read(run)[0])
 
 
-def lifter_of_run(run: Path) -> tuple[Lifter, dict[str, Any]]:
+def graph_of_run(run: Path) -> tuple[LiftingGraph, dict[str, Any]]:
     """Return the best lifter of a run (the last where val chose none) and the facts of the run.
 
     Raises:
@@ -30,12 +30,12 @@ def lifter_of_run(run: Path) -> tuple[Lifter, dict[str, Any]]:
             published method, which no bundle can hold.
     """
     module, facts = _read(run)
-    if not isinstance(module, Lifter):
+    if not isinstance(module, LiftingGraph):
         raise InputError(f'{run} trained the published method; expected a run of our own recipe')
     return module, facts
 
 
-def _read(run: Path) -> tuple[Lifter | ElePoseLifter, dict[str, Any]]:
+def _read(run: Path) -> tuple[LiftingGraph | ElePoseLifter, dict[str, Any]]:
     experiment = read_experiment(run / 'config.toml')
     best = run / 'best.pt'
     state = load_checkpoint(best if best.exists() else run / 'last.pt')

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from elepose_core.cli.recipes import PriorStage, lift_of, make_recipe
-from elepose_core.config import Experiment, write_experiment
+from elepose_core.cli.recipes import lift_of
+from elepose_core.cli.stages import PriorStage, train_lifter, train_published
+from elepose_core.config import Experiment, PublishedConfig, write_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.conditions import Conditions
@@ -26,14 +27,16 @@ from elepose_core.priors.flow import FlowPrior
 from elepose_core.training.checkpoint import git_revision, load_checkpoint, save_checkpoint
 from elepose_core.training.device import multiplies_bfloat16
 from elepose_core.training.distributed import Processes
-from elepose_core.training.loop import Progress, Recipe, Stopped, train
+from elepose_core.training.loop import Progress, Recipe, Stopped, TrainingConfig, train
+from elepose_core.training.sampling import Keypoints2D
 
 __all__ = ['TrainingRun']
 
 # Every n-th pose: the figures of val settle long before all are read.
 _VAL_POSES = 2500
-# TensorBoard needs no more points than a screen has.
+# TensorBoard needs no more points than a screen has, and the first ones to see what goes wrong.
 _LOG_EVERY = 100
+_LOG_FIRST = 10
 
 
 class TrainingRun:
@@ -58,19 +61,21 @@ class TrainingRun:
 
     def train(self, data: Sequence[Path], val: Path | None) -> None:
         """Train prior and lifter to the end; a run that was cut off goes on."""
-        rays = _complete_rays(data)
+        poses = _complete_poses(data)
         measured = None if val is None else _thinned(PoseSet.load(val))
         first = self._processes.is_first
         if first:
-            self._begin(data, rays)
+            self._begin(data, poses)
         with _Log(self._folder / 'events' if first else None) as log:
-            fitted = partial(self._prior, log)
-            recipe = make_recipe(self._experiment, rays, self._device, fitted)
-            progress = self._lifter(recipe, measured, log)
+            stages = _Stages(self._experiment, self._folder, measured, log, self._processes)
+            if isinstance(self._experiment, PublishedConfig):
+                progress = train_published(self._experiment, poses, self._device, stages)
+            else:
+                progress = train_lifter(self._experiment, poses, self._device, stages)
         if first:
             _tell_end(progress, self._experiment.training.steps)
 
-    def _begin(self, data: Sequence[Path], rays: Tensor) -> None:
+    def _begin(self, data: Sequence[Path], poses: Keypoints2D) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_experiment(self._folder / 'config.toml', self._experiment)
         bfloat16 = self._experiment.training.precision == 'bfloat16'
@@ -85,25 +90,45 @@ class TrainingRun:
         facts = {
             'method': self._method,
             'data': [path.name for path in data],
-            'poses': len(rays),
+            'poses': len(poses.rays),
+            'clips': poses.clips,
             'revision': git_revision(),
         }
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + '\n', encoding='utf-8')
 
-    def _prior(self, log: '_Log', stage: PriorStage) -> FlowPrior:
+
+class _Stages:
+    """Carries out the stages of one run: `stages.Stages` on disk."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: Path,
+        val: PoseSet | None,
+        log: '_Log',
+        processes: Processes,
+    ) -> None:
+        self._experiment = experiment
+        self._run = run
+        self._val = val
+        self._log = log
+        self._processes = processes
+
+    def prior(self, folder: Path, conditions: int, stage: PriorStage) -> FlowPrior:
         """Return the prior that the first process fits, unless an earlier run did."""
-        config, path = self._experiment.prior, self._folder / 'prior.pt'
+        config, path = self._experiment.prior, self._run / folder / 'prior.pt'
         if self._processes.is_first and not path.exists():
-            with log.bar('prior', 0, config.steps, config.batch_size) as bar:
+            path.parent.mkdir(exist_ok=True)
+            with self._log.bar(_title('prior', folder), 0, config.steps, config.batch_size) as bar:
 
                 def on_step(step: int, loss: float) -> None:
                     bar.update(config.batch_size)
-                    log.now_and_then('prior', {'nat': loss}, step)
+                    self._log.now_and_then(_title('prior', folder), {'nat': loss}, step)
 
                 save_checkpoint(path, {'prior': stage(on_step).state_dict()})
         state = self._processes.from_first(lambda: load_checkpoint(path))
-        prior = FlowPrior(config)
+        prior = FlowPrior(config, conditions)
         try:
             prior.load_state_dict(state['prior'])
         except (KeyError, RuntimeError):
@@ -112,19 +137,27 @@ class TrainingRun:
             ) from None
         return prior.requires_grad_(False)
 
-    def _lifter(self, recipe: Recipe, val: PoseSet | None, log: '_Log') -> Progress:
-        config, last = self._experiment.training, self._folder / 'last.pt'
+    def train(self, recipe: Recipe, config: TrainingConfig, folder: Path) -> Progress:
+        """Train to the end, with a bar, TensorBoard and figures on val."""
+        last = self._run / folder / 'last.pt'
         start = int(load_checkpoint(last)['step']) if last.exists() else 0
-        bar = log.bar('lifter', start, config.steps, config.batch_size)
+        bar = self._log.bar(_title('lifter', folder), start, config.steps, config.batch_size)
         with bar, _StopOnSignal(self._processes) as stop:
 
             def on_step(step: int, terms: dict[str, float], _: nn.Module) -> None:
                 bar.update(config.batch_size)
-                log.now_and_then('loss', terms, step)
+                self._log.now_and_then(_title('loss', folder), terms, step)
                 stop.raise_if_asked()
 
-            validate = None if val is None else partial(_validate, val, log)
-            return train(recipe, config, self._folder, on_step, validate, self._processes)
+            validate = None
+            if self._val is not None:
+                validate = partial(_validate, self._val, self._log, _title('val', folder))
+            return train(recipe, config, self._run / folder, on_step, validate, self._processes)
+
+
+def _title(what: str, folder: Path) -> str:
+    """Name a part of the stage that works in `folder`; the last works in the run itself."""
+    return f'{folder.name} {what}'.strip()
 
 
 class _Log:
@@ -153,7 +186,7 @@ class _Log:
 
     def now_and_then(self, group: str, values: Mapping[str, float], step: int) -> None:
         """Keep values of a step that is shown."""
-        if step % _LOG_EVERY == 0:
+        if step <= _LOG_FIRST or step % _LOG_EVERY == 0:
             self.scalars(group, values, step)
 
     def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
@@ -162,14 +195,15 @@ class _Log:
                 self._writer.add_scalar(f'{group}/{name}', value, step)
 
 
-def _validate(val: PoseSet, log: _Log, step: int, module: nn.Module) -> float:
+def _validate(val: PoseSet, log: _Log, title: str, step: int, module: nn.Module) -> float:
     """Measure on val, tell it, and return the figure that chooses the best step."""
     result = evaluate(lift_of(module), val, Conditions())
     names = ('n_mpjpe_mm', 'pa_mpjpe_mm', 'flip_rate', 'elevation_mae_deg')
-    log.scalars('val', {name: result[name] for name in names if name in result}, step)
+    log.scalars(title, {name: result[name] for name in names if name in result}, step)
     tqdm.write(
-        f'step {step}: val N-MPJPE {result["n_mpjpe_mm"]:.1f} mm, PA {result["pa_mpjpe_mm"]:.1f} '
-        f'mm, elevation {result.get("elevation_mae_deg", float("nan")):.1f} deg'
+        f'{title} at step {step}: N-MPJPE {result["n_mpjpe_mm"]:.1f} mm, '
+        f'PA {result["pa_mpjpe_mm"]:.1f} mm, '
+        f'elevation {result.get("elevation_mae_deg", float("nan")):.1f} deg'
     )
     return float(result['n_mpjpe_mm'])
 
@@ -214,18 +248,21 @@ class _StopOnSignal:
             raise Stopped
 
 
-def _complete_rays(data: Sequence[Path]) -> Tensor:
+def _complete_poses(data: Sequence[Path]) -> Keypoints2D:
     """Read all files and keep the poses without a missing joint: they are the truth to learn."""
-    parts = []
+    rays, clips, known = [], [], 0
     for path in data:
         poses = PoseSet.load(path)
         complete = (poses.scores > 0).all(1) & np.isfinite(poses.keypoints_px).all((1, 2))
-        parts.append(poses.rays[complete].astype(np.float32))
-    rays = np.concatenate(parts)
-    if len(rays) < 1000:
+        rays.append(poses.rays[complete].astype(np.float32))
+        _, clip = np.unique(poses.clip_index[complete], return_inverse=True)
+        clips.append(clip + known)
+        known += len(np.unique(clip))
+    every = np.concatenate(rays)
+    if len(every) < 1000:
         names = ', '.join(str(path) for path in data)
-        raise InputError(f'{names}: {len(rays)} poses have all joints; expected 1000 or more')
-    return torch.from_numpy(rays)
+        raise InputError(f'{names}: {len(every)} poses have all joints; expected 1000 or more')
+    return Keypoints2D(torch.from_numpy(every), torch.from_numpy(np.concatenate(clips)))
 
 
 def _thinned(val: PoseSet) -> PoseSet:

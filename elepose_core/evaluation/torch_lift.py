@@ -5,28 +5,31 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from elepose_core.evaluation.protocol import Lift
-from elepose_core.models.graph import LiftingGraph
-from elepose_core.models.lifter import Lifter
 
 __all__ = ['torch_lift']
 
+# More than the protocol knows what to do with: the variance of the up direction comes last.
+_MEASURED_OUTPUTS = 4
 
-def torch_lift(lifter: Lifter) -> Lift:
-    """Wrap a lifter; the graph is the one that is exported."""
-    graph = LiftingGraph(lifter)
-    device = next(lifter.parameters()).device
+
+def torch_lift(graph: nn.Module) -> Lift:
+    """Wrap a `LiftingGraph` or `TeacherGraph`; the first is the one that is exported."""
+    device = next(graph.parameters()).device
 
     def lift(
         rays: NDArray[np.float32],
         scores: NDArray[np.float32],
         up_cam: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], ...]:
-        told = np.zeros((len(rays), 3), np.float32) if up_cam is None else up_cam
-        known = np.full(len(rays), up_cam is not None, np.float32)
-        inputs = (torch.from_numpy(array).to(device) for array in (rays, scores, told, known))
+        told = np.tile(np.array([0, -1, 0], np.float32), (len(rays), 1))
+        variance = np.full(len(rays), np.inf if up_cam is None else 0.0, np.float32)
+        arrays = (rays, scores, told if up_cam is None else up_cam, variance)
+        inputs = (torch.from_numpy(array).to(device) for array in arrays)
         with torch.no_grad():
-            return tuple(output.cpu().numpy() for output in graph(*inputs))
+            outputs = graph(*inputs)[:_MEASURED_OUTPUTS]
+        return tuple(output.cpu().numpy() for output in outputs)
 
     return lift

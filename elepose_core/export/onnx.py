@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from elepose_core.bundle import Bundle, Manifest, write_bundle
 from elepose_core.errors import InputError
 from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES, LiftingGraph
-from elepose_core.models.lifter import Lifter
 
 __all__ = ['OPSET', 'PARITY_BATCHES', 'PARITY_TOLERANCE', 'export_bundle']
 
@@ -27,7 +26,7 @@ PARITY_TOLERANCE = 1e-4
 
 
 def export_bundle(
-    lifter: Lifter,
+    graph: LiftingGraph,
     folder: Path,
     manifest: Manifest,
     rays: NDArray[np.float32],
@@ -36,7 +35,7 @@ def export_bundle(
     """Write a bundle whose graph agrees with torch on real poses.
 
     Args:
-        lifter: Trained weights.
+        graph: Trained and calibrated.
         folder: Name of the bundle, `<name>.elepose`.
         manifest: Everything that is known; names, opset, sha256 and parity are filled in.
         rays: (N, 17, 2) real poses, N >= 64; a third of them is also lifted with hidden joints.
@@ -48,7 +47,7 @@ def export_bundle(
     """
     if len(rays) < max(PARITY_BATCHES):
         raise InputError(f'{len(rays)} poses are given; expected {max(PARITY_BATCHES)} or more')
-    graph = LiftingGraph(lifter).eval()
+    graph = graph.eval()
     known = manifest.model_copy(
         update={'input_names': INPUT_NAMES, 'output_names': OUTPUT_NAMES, 'opset': OPSET}
     )
@@ -71,7 +70,8 @@ def _write(path: Path, serialized: bytes) -> None:
 
 
 def _serialized(graph: LiftingGraph) -> bytes:
-    example = (torch.randn(2, 17, 2) * 0.1, torch.ones(2, 17), torch.zeros(2, 3), torch.zeros(2))
+    level = torch.tensor([[0.0, -1.0, 0.0]]).expand(2, 3)
+    example = (torch.randn(2, 17, 2) * 0.1, torch.ones(2, 17), level, torch.ones(2))
     batch = torch.export.Dim('batch', min=1, max=4096)
     shapes = {name: {0: batch} for name in INPUT_NAMES}
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
@@ -113,8 +113,8 @@ def _parity(
         for start in range(0, min(len(rays) - size + 1, 4 * size), size):
             rows = slice(start, start + size)
             up = np.tile(np.array([0.0, -0.98, -0.2], np.float32), (size, 1))
-            known = (np.arange(size) % 2).astype(np.float32)
-            feeds = (rays[rows], scores[rows], up, known)
+            variance = np.array([np.inf, 0.0, 0.01], np.float32)[np.arange(size) % 3]
+            feeds = (rays[rows], scores[rows], up, variance)
             with torch.no_grad():
                 wanted = graph(*(torch.from_numpy(feed) for feed in feeds))
             found = session.run(list(OUTPUT_NAMES), dict(zip(INPUT_NAMES, feeds, strict=True)))

@@ -9,7 +9,15 @@ camera towards each person takes that away, so that one lifter serves the whole 
 import torch
 from torch import Tensor
 
-__all__ = ['azimuth_rotation', 'rotated_rays', 'up_from_virtual_elevation', 'virtual_camera']
+__all__ = [
+    'azimuth_rotation',
+    'elevation_and_roll',
+    'image_turn',
+    'rotated_rays',
+    'up_from_elevation_and_roll',
+    'up_from_virtual_elevation',
+    'virtual_camera',
+]
 
 
 def virtual_camera(centre_ray: Tensor) -> Tensor:
@@ -57,6 +65,29 @@ def up_from_virtual_elevation(elevation_rad: Tensor, rotation: Tensor) -> Tensor
     real = torch.asin(sine) - torch.atan2(z_y, z_z)
     up_cam = torch.stack([torch.zeros_like(real), -torch.cos(real), -torch.sin(real)], dim=1)
     return (rotation @ up_cam[:, :, None])[:, :, 0]
+
+
+def up_from_elevation_and_roll(elevation_rad: Tensor, roll_rad: Tensor) -> Tensor:
+    """Return up (B, 3) in the camera; `geometry.elevation.up_cam_from_elevation` in torch."""
+    level = torch.cos(elevation_rad)
+    across, upwards = -level * torch.sin(roll_rad), -level * torch.cos(roll_rad)
+    return torch.stack([across, upwards, -torch.sin(elevation_rad)], dim=1)
+
+
+def elevation_and_roll(up: Tensor) -> tuple[Tensor, Tensor]:
+    """Return elevation and roll (B,) in radians of unit vectors `up` (B, 3)."""
+    # The bound stays off +-1, where the gradient of asin is infinite.
+    elevation = torch.asin((-up[:, 2]).clamp(-0.9999, 0.9999))
+    return elevation, torch.atan2(-up[:, 0], -up[:, 1])
+
+
+def image_turn(roll_rad: Tensor) -> Tensor:
+    """Return the rotation (B, 2, 2) of the image when the camera rolls by `roll_rad` (B,).
+
+    Points p (B, J, 2) become `p @ image_turn(r).transpose(1, 2)`; `p @ image_turn(r)` undoes it.
+    """
+    sine, cosine = torch.sin(roll_rad), torch.cos(roll_rad)
+    return torch.stack([torch.stack([cosine, sine], -1), torch.stack([-sine, cosine], -1)], -2)
 
 
 def azimuth_rotation(up: Tensor, azimuth_rad: Tensor) -> Tensor:

@@ -8,49 +8,107 @@ The maths between the two stands here once; training, evaluation and the exporte
 import torch
 from torch import Tensor, nn
 
-from elepose_core.geometry.virtual_camera import up_from_virtual_elevation
-from elepose_core.models.lifter import Lifter, back_project, observe
+from elepose_core.geometry.virtual_camera import elevation_and_roll, up_from_elevation_and_roll
+from elepose_core.models.lifter import Lifter
+from elepose_core.models.observation import Observation, observe
+from elepose_core.priors.flow import FlowPrior, scaled_pose, view_condition
+from elepose_core.skeleton import H36M_17
 
 __all__ = ['INPUT_NAMES', 'OUTPUT_NAMES', 'LiftingGraph']
 
-INPUT_NAMES = ('rays', 'scores', 'up_cam', 'up_known')
-OUTPUT_NAMES = ('joints_cam', 'up_cam_estimate')
+INPUT_NAMES = ('rays', 'scores', 'up_cam', 'up_variance')
+OUTPUT_NAMES = ('joints_cam', 'up_cam_estimate', 'sigma', 'plausibility', 'up_variance_estimate')
+_JOINTS = len(H36M_17)
+_ROOT = H36M_17.index('pelvis')
+# A told direction with variance 0 outweighs the estimate by far, in finite numbers.
+_LEAST_VARIANCE = 1e-8
 
 
 class LiftingGraph(nn.Module):
-    """Virtual camera, missing joints, lifting and the way back."""
+    """Virtual camera, up direction, missing joints, lifting and the way back.
 
-    def __init__(self, lifter: Lifter) -> None:
+    Attributes:
+        lifter: Trained.
+        prior: Conditional density of complete poses.
+        sigma_factor: (17,) from the lifter's sigma to the calibrated one.
+        surprise_quantiles: (Q,) rising quantiles of -log p over training poses.
+    """
+
+    sigma_factor: Tensor
+    surprise_quantiles: Tensor
+
+    def __init__(self, lifter: Lifter, prior: FlowPrior) -> None:
         super().__init__()
         self.lifter = lifter
+        self.prior = prior
+        self.register_buffer('sigma_factor', torch.ones(_JOINTS))
+        self.register_buffer('surprise_quantiles', torch.linspace(-50.0, 150.0, 101))
 
     def forward(
-        self, rays: Tensor, scores: Tensor, up_cam: Tensor, up_known: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, rays: Tensor, scores: Tensor, up_cam: Tensor, up_variance: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Lift one person per row.
 
         Args:
             rays: (B, 17, 2) undistorted x/z, y/z; NaN = missing.
             scores: (B, 17); 0 = missing.
-            up_cam: (B, 3) direction against gravity in the camera frame, any value if unknown.
-            up_known: (B,) 1 where `up_cam` holds, 0 where the graph's own estimate is used.
+            up_cam: (B, 3) unit vector against gravity in the camera frame, from elsewhere; any
+                unit vector if unknown.
+            up_variance: (B,) of its elevation and roll, rad^2: 0 = certain, infinite = unknown.
+                In between it is fused with the graph's own estimate.
 
         Returns:
             joints_cam: (B, 17, 3) in the camera frame, in units of the root's depth in the
                 virtual camera: the person's place and shape up to one scale. Missing joints are
                 completed.
-            up_cam_estimate: (B, 3) the graph's own estimate, known or not; without roll.
+            up_cam_estimate: (B, 3) the graph's own estimate, told or not.
+            sigma: (B, 17) radius in which 68 % of the errors lie, same unit.
+            plausibility: (B,) share of usual poses that are less likely than this one.
+            up_variance_estimate: (B, 2) of elevation and roll of the own estimate, rad^2.
         """
         finite = (rays == rays).all(-1) & (rays.abs() < 1e4).all(-1)
         visible = (finite & (scores > 0)).to(rays.dtype)
         observation = observe(torch.where(visible[..., None] > 0, rays, 0.0), visible)
         rotation = observation.rotation
-        estimate = up_from_virtual_elevation(self.lifter.elevation(observation), rotation)
-        told = (rotation @ up_cam[:, :, None])[:, :, 0]
-        up = torch.where(up_known[:, None] > 0, told, estimate)
-        lifted = self.lifter(observation, up)
-        pose_2d = torch.where(visible[..., None] > 0, observation.pose_2d, lifted.completion)
-        joints = back_project(pose_2d, lifted.depth)
+        own = self.lifter.up(observation)
+        # For errors with two-sided exponential tails, as the training assumes.
+        elevation_variance = 2 * own.elevation_deviation_rad**2
+        roll_variance = 2 * own.roll_deviation_rad**2
+        told_elevation, told_roll = elevation_and_roll((rotation @ up_cam[:, :, None])[:, :, 0])
+        elevation, variance = _fused(
+            own.elevation_rad, elevation_variance, told_elevation, up_variance
+        )
+        roll, _ = _fused(own.roll_rad, roll_variance, told_roll, up_variance)
+        joints, sigma = self.lifter(observation, elevation, roll, torch.sqrt(variance / 2))
+        estimate = up_from_elevation_and_roll(own.elevation_rad, own.roll_rad)
         # Rows of the rotation are the virtual axes: v_cam = R^T v_virtual.
-        up_estimate = (rotation.transpose(1, 2) @ estimate[:, :, None])[:, :, 0]
-        return joints @ rotation, up_estimate
+        return (
+            joints @ rotation,
+            (rotation.transpose(1, 2) @ estimate[:, :, None])[:, :, 0],
+            sigma * self.sigma_factor,
+            self._plausibility(observation, joints, elevation),
+            torch.stack([elevation_variance, roll_variance], dim=1),
+        )
+
+    def surprise(self, observation: Observation, joints: Tensor, elevation: Tensor) -> Tensor:
+        """Return -log p (B,) of what was seen, completed by what was lifted."""
+        lifted_2d = joints[..., :2] / joints[..., 2:]
+        pose_2d = torch.where(observation.visible[..., None] > 0, observation.pose_2d, lifted_2d)
+        pose_2d = pose_2d - pose_2d[:, _ROOT, None]
+        components = self.prior.whitened(scaled_pose(pose_2d))
+        condition = view_condition(elevation, observation.scale)
+        return self.prior.negative_log_likelihood(components, condition)
+
+    def _plausibility(self, observation: Observation, joints: Tensor, elevation: Tensor) -> Tensor:
+        surprise = self.surprise(observation, joints, elevation)
+        return (surprise[:, None] < self.surprise_quantiles).to(surprise.dtype).mean(1)
+
+
+def _fused(
+    own: Tensor, own_variance: Tensor, told: Tensor, told_variance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weigh two angles (B,) by their inverse variances; return the mean and its variance."""
+    own_weight = 1.0 / (own_variance + _LEAST_VARIANCE)
+    told_weight = 1.0 / (told_variance + _LEAST_VARIANCE)
+    total = own_weight + told_weight
+    return (own_weight * own + told_weight * told) / total, 1.0 / total

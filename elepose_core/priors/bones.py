@@ -7,7 +7,7 @@ from torch import Tensor
 
 from elepose_core.skeleton import H36M_17, Skeleton
 
-__all__ = ['bone_lengths', 'bone_ratios_from_2d']
+__all__ = ['bone_lengths', 'bone_ratios_from_2d', 'symmetric_bones']
 
 
 def bone_lengths(pose: Tensor, skeleton: Skeleton = H36M_17) -> Tensor:
@@ -52,6 +52,14 @@ def bone_ratios_from_2d(
             ratios[group] = _quantile(at_unit_distance[:, group].flatten(), bone_quantile)
         ratios = ratios / ratios.mean()
     return ratios
+
+
+def symmetric_bones(lengths: Tensor, skeleton: Skeleton = H36M_17) -> Tensor:
+    """Give the bones (bones,) of both sides their mean length."""
+    result = lengths.clone()
+    for group in _mirrored_groups(skeleton):
+        result[group] = lengths[group].mean()
+    return result
 
 
 def _quantile(values: Tensor, quantile: float) -> Tensor:

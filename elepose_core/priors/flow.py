@@ -9,7 +9,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-__all__ = ['FlowPrior', 'PriorConfig', 'scaled_pose']
+__all__ = ['VIEW_CONDITIONS', 'FlowPrior', 'PriorConfig', 'scaled_pose', 'view_condition']
+
+VIEW_CONDITIONS = 2
+
+# Centre and spread of what people look like from cameras at human height, for the condition.
+_USUAL_ELEVATION_RAD, _SPREAD_RAD = 0.17, 0.3
+_USUAL_LOG_SCALE, _SPREAD_LOG = -2.6, 0.5
 
 
 class PriorConfig(BaseModel):
@@ -34,18 +40,30 @@ def scaled_pose(pose_2d: Tensor) -> Tensor:
     return (pose_2d / radius[:, None, None]).flatten(1)
 
 
+def view_condition(elevation_rad: Tensor, scale: Tensor) -> Tensor:
+    """Return (B, 2): what a conditional prior is told of a view, both about -1..1.
+
+    Args:
+        elevation_rad: (B,) of the virtual camera.
+        scale: (B,) angular size of the person, as in `Observation`.
+    """
+    elevation = (elevation_rad - _USUAL_ELEVATION_RAD) / _SPREAD_RAD
+    return torch.stack([elevation, (torch.log(scale) - _USUAL_LOG_SCALE) / _SPREAD_LOG], dim=1)
+
+
 class FlowPrior(nn.Module):
-    """Density of scaled 2D poses.
+    """Density of scaled 2D poses, or of those from a given view.
 
     Source: the PCA + flow prior of ElePose, section 3.3.
         Differs: components are whitened, inputs carry a little noise while the flow learns, and
-        poses are scaled one by one instead of by one constant per data set.
+        poses are scaled one by one instead of by one constant per data set; the flow can be
+        told the view.
     """
 
     mean: Tensor
     whitening: Tensor
 
-    def __init__(self, config: PriorConfig) -> None:
+    def __init__(self, config: PriorConfig, conditions: int = 0) -> None:
         super().__init__()
         self.config = config
         self.register_buffer('mean', torch.zeros(34))
@@ -56,6 +74,8 @@ class FlowPrior(nn.Module):
         for _ in range(config.blocks):
             self.flow.append(
                 FrEIA.modules.AllInOneBlock,
+                cond=0 if conditions else None,
+                cond_shape=(conditions,) if conditions else None,
                 subnet_constructor=self._subnet,
                 permute_soft=True,
             )
@@ -81,7 +101,15 @@ class FlowPrior(nn.Module):
         """Return the components (B, components) of scaled poses (B, 34)."""
         return (poses - self.mean) @ self.whitening
 
-    def negative_log_likelihood(self, components: Tensor) -> Tensor:
-        """Return -log p (B,) in nat up to a constant, of whitened components."""
-        latent, log_determinant = self.flow(components)
+    def negative_log_likelihood(
+        self, components: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
+        """Return -log p (B,) in nat up to a constant.
+
+        Args:
+            components: (B, components) whitened.
+            condition: (B, conditions) of a conditional prior.
+        """
+        given = None if condition is None else [condition]
+        latent, log_determinant = self.flow(components, given)
         return torch.as_tensor(0.5 * (latent**2).sum(1) - log_determinant)

@@ -19,15 +19,15 @@ from elepose_core.training.checkpoint import load_checkpoint, save_checkpoint
 from elepose_core.training.distributed import ALONE, Processes
 from elepose_core.training.precision import multiply_in
 
-__all__ = ['Group', 'Progress', 'Recipe', 'Stopped', 'TrainingConfig', 'train']
+__all__ = ['Group', 'Progress', 'Recipe', 'StageConfig', 'Stopped', 'TrainingConfig', 'train']
 
 
 class Stopped(KeyboardInterrupt):
     """Somebody asked to stop; raised between two steps, so that nothing is half done."""
 
 
-class TrainingConfig(BaseModel):
-    """Schedule of the loop.
+class StageConfig(BaseModel):
+    """Schedule of one stage of training.
 
     Steps count batches of all processes together. `schedule` falls either in a straight line to
     2 % at the last step, or by the factor `decay` after every `decay_steps`. 0 switches off:
@@ -53,6 +53,11 @@ class TrainingConfig(BaseModel):
     checkpoint_every: int = Field(500, ge=1)
     validate_every: int = Field(1000, ge=1)
     patience: int = Field(0, ge=0)
+
+
+class TrainingConfig(StageConfig):
+    """Schedule of the last or only stage, and the seed that everything random follows from."""
+
     seed: int = Field(0, ge=0)
 
 

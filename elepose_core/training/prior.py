@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from elepose_core.models.lifter import observe
-from elepose_core.priors.flow import FlowPrior, PriorConfig, scaled_pose
-from elepose_core.training.sampling import SamplingConfig, draw_rays
+from elepose_core.geometry.virtual_camera import elevation_and_roll, up_from_elevation_and_roll
+from elepose_core.models.observation import observe
+from elepose_core.priors.flow import FlowPrior, PriorConfig, scaled_pose, view_condition
+from elepose_core.training.sampling import Keypoints2D, draw_rows, mirrored
 
 __all__ = ['fit_prior', 'train_prior']
 
@@ -18,20 +19,22 @@ _COMPONENT_POSES = 40_000
 
 
 def train_prior(
-    rays: Tensor,
+    data: Keypoints2D,
     config: PriorConfig,
-    sampling: SamplingConfig,
     seed: int,
     on_step: Callable[[int, float], None],
+    mirrored_share: float = 0.5,
+    clip_elevation: Tensor | None = None,
 ) -> FlowPrior:
-    """Fit the density of scaled 2D poses.
+    """Fit the density of scaled 2D poses, given the view where elevations are known.
 
     Args:
-        rays: (N, 17, 2) complete poses in normalised image coordinates.
+        data: Complete poses.
         config: Size and schedule.
-        sampling: Only its mirroring is used.
         seed: Everything random follows from it.
         on_step: Called with step and loss (nat per pose) after each step.
+        mirrored_share: Share of poses that are mirrored left to right.
+        clip_elevation: (clips,) radians; without them the density is that of all views.
 
     Returns:
         The frozen prior.
@@ -40,30 +43,40 @@ def train_prior(
         FloatingPointError: The loss is no longer finite.
     """
 
-    def draw(count: int, generator: torch.Generator) -> Tensor:
-        return _scaled(draw_rays(rays, count, sampling, generator))
+    def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        rows, flip = draw_rows(len(data.rays), count, mirrored_share, generator)
+        rays = mirrored(data.rays[rows], flip)
+        seen = observe(rays, torch.ones(rays.shape[:2]))
+        if clip_elevation is None:
+            return scaled_pose(seen.pose_2d), None
+        elevation = clip_elevation[data.clip[rows]]
+        up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
+        virtual, _ = elevation_and_roll((seen.rotation @ up[:, :, None])[:, :, 0])
+        return scaled_pose(seen.pose_2d), view_condition(virtual, seen.scale)
 
     return fit_prior(draw, config, seed, on_step)
 
 
 def fit_prior(
-    draw: Callable[[int, torch.Generator], Tensor],
+    draw: Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]],
     config: PriorConfig,
     seed: int,
     on_step: Callable[[int, float], None],
 ) -> FlowPrior:
-    """Fit the density of what `draw` draws: (count, 34) scaled poses; see `train_prior`."""
+    """Fit the density of what `draw` draws: (count, 34) poses and their conditions, if any."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    prior = FlowPrior(config)
-    prior.fit_components(draw(_COMPONENT_POSES, generator))
+    poses, condition = draw(_COMPONENT_POSES, generator)
+    prior = FlowPrior(config, 0 if condition is None else condition.shape[1])
+    prior.fit_components(poses)
     parameters = [p for p in prior.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, config.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, config.steps)
     for step in range(1, config.steps + 1):
-        components = prior.whitened(draw(config.batch_size, generator))
+        poses, condition = draw(config.batch_size, generator)
+        components = prior.whitened(poses)
         noise = torch.randn(components.shape, generator=generator)
-        loss = prior.negative_log_likelihood(components + config.noise * noise).mean()
+        loss = prior.negative_log_likelihood(components + config.noise * noise, condition).mean()
         if not torch.isfinite(loss):
             raise FloatingPointError(f'prior: the loss is {loss.item()} at step {step}')
         optimiser.zero_grad()
@@ -73,7 +86,3 @@ def fit_prior(
         schedule.step()
         on_step(step, loss.item())
     return prior.requires_grad_(False)
-
-
-def _scaled(rays: Tensor) -> Tensor:
-    return scaled_pose(observe(rays, torch.ones(rays.shape[:2])).pose_2d)

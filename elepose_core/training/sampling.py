@@ -2,13 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches of 2D poses, and which of their joints the lifter may see."""
 
+from dataclasses import dataclass
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['SamplingConfig', 'draw_rays', 'draw_visibility']
+__all__ = [
+    'Keypoints2D',
+    'SamplingConfig',
+    'draw_angle',
+    'draw_rows',
+    'draw_visibility',
+    'mirrored',
+]
 
 _JOINTS = len(H36M_17)
 
@@ -36,26 +45,69 @@ _HIDDEN_TOGETHER = torch.tensor(
 
 
 class SamplingConfig(BaseModel):
-    """How the input of the lifter is varied; shares are probabilities per pose."""
+    """How the input of the lifter is varied; shares are probabilities per pose.
+
+    `noise` is the largest standard deviation of a pose's keypoints in units of its angular size.
+    """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
     mirrored_share: float = Field(0.5, ge=0, le=1)
-    random_hidden_share: float = Field(0.2, ge=0, le=1)
+    random_hidden_share: float = Field(0.25, ge=0, le=1)
     group_hidden_share: float = Field(0.2, ge=0, le=1)
     most_random_hidden: float = Field(0.4, ge=0, le=1)
-    noisy_share: float = Field(0.5, ge=0, le=1)
-    noise: float = Field(0.01, ge=0, le=1)
+    noisy_share: float = Field(0.6, ge=0, le=1)
+    noise: float = Field(0.08, ge=0, le=1)
+    new_view_share: float = Field(0.5, ge=0, le=1)
+    tilted_share: float = Field(0.25, ge=0, le=1)
+    tilt_deg: float = Field(8.0, ge=0, le=45)
+    rolled_share: float = Field(0.5, ge=0, le=1)
+    roll_deg: float = Field(20.0, ge=0, le=90)
+    told_share: float = Field(0.5, ge=0, le=1)
+    told_deviation_deg: float = Field(10.0, ge=0, le=45)
 
 
-def draw_rays(
-    rays: Tensor, batch_size: int, config: SamplingConfig, generator: torch.Generator
-) -> Tensor:
-    """Draw poses (B, 17, 2) with replacement and mirror a share of them left to right."""
-    chosen = rays[torch.randint(len(rays), (batch_size,), generator=generator)]
-    mirrored = chosen[:, list(H36M_17.mirror)] * torch.tensor([-1.0, 1.0])
-    turn = torch.rand(batch_size, generator=generator) < config.mirrored_share
-    return torch.where(turn[:, None, None], mirrored, chosen)
+@dataclass(frozen=True)
+class Keypoints2D:
+    """The training set: complete poses and the clip that each belongs to.
+
+    Attributes:
+        rays: (N, 17, 2) normalised image coordinates.
+        clip: (N,) index of the clip, 0 ... clips - 1; one fixed camera without roll each.
+    """
+
+    rays: Tensor
+    clip: Tensor
+
+    @property
+    def clips(self) -> int:
+        """Return the number of clips."""
+        return int(self.clip.max()) + 1
+
+    def to(self, device: torch.device) -> 'Keypoints2D':
+        """Return the set on a device."""
+        return Keypoints2D(self.rays.to(device), self.clip.to(device))
+
+
+def draw_rows(
+    count: int, batch_size: int, mirrored_share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw rows of a set of `count` poses with replacement, and which of them to mirror."""
+    rows = torch.randint(count, (batch_size,), generator=generator)
+    return rows, torch.rand(batch_size, generator=generator) < mirrored_share
+
+
+def mirrored(points: Tensor, which: Tensor) -> Tensor:
+    """Swap left and right of those poses (B, 17, 2 or 3) that `which` (B,) names."""
+    flipped = (
+        points[:, list(H36M_17.mirror)] * points.new_tensor([-1.0, 1.0, 1.0])[: points.shape[2]]
+    )
+    return torch.where(which[:, None, None], flipped, points)
+
+
+def draw_angle(batch_size: int, largest_rad: float, generator: torch.Generator) -> Tensor:
+    """Draw angles (B,) evenly within +- `largest_rad`."""
+    return (torch.rand(batch_size, generator=generator) * 2 - 1) * largest_rad
 
 
 def draw_visibility(batch_size: int, config: SamplingConfig, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,122 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The stages of a run, one after the other; what an earlier start has finished is read back."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from elepose_core.cli.recipes import bone_ratios
+from elepose_core.config import ExperimentConfig, PublishedConfig
+from elepose_core.models.elepose_paper import ElePoseLifter
+from elepose_core.models.graph import LiftingGraph
+from elepose_core.models.lifter import Lifter
+from elepose_core.models.teacher import Teacher
+from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.training.alternation import Alternation, Alternators, clip_elevations
+from elepose_core.training.discovery import Discovery
+from elepose_core.training.distillation import Distillation, lessons_of
+from elepose_core.training.elepose_paper import PublishedRecipe, train_published_prior
+from elepose_core.training.loop import Progress, Recipe, StageConfig, TrainingConfig
+from elepose_core.training.prior import train_prior
+from elepose_core.training.sampling import Keypoints2D
+
+__all__ = ['PriorStage', 'Stages', 'train_lifter', 'train_published']
+
+# Trains a prior, given what to call after each step with step and loss.
+PriorStage = Callable[[Callable[[int, float], None]], FlowPrior]
+# Where the first two stages keep their checkpoints, inside the run.
+_DISCOVERY, _ALTERNATION = Path('discovery'), Path('alternation')
+
+
+class Stages(Protocol):
+    """What carries stages out: shows them, keeps them and finds what is there already."""
+
+    def prior(self, folder: Path, conditions: int, stage: PriorStage) -> FlowPrior:
+        """Return the prior of `folder`, fitted now or by an earlier start."""
+
+    def train(self, recipe: Recipe, config: TrainingConfig, folder: Path) -> Progress:
+        """Train to the end in `folder`."""
+
+
+def train_published(
+    experiment: PublishedConfig, data: Keypoints2D, device: torch.device, stages: Stages
+) -> Progress:
+    """Train ElePose as published: a prior, then the lifter."""
+    seed, losses = experiment.training.seed, experiment.elepose_losses
+    torch.manual_seed(seed)
+    lifter = ElePoseLifter(experiment.elepose_lifter)
+    lifter.fit_scale(data.rays)
+    fit = partial(train_published_prior, data.rays, lifter, experiment.prior, seed)
+    prior = stages.prior(Path(), 0, fit)
+    ratios = losses.ratios(lifter.normalised(data.rays[::3]))
+    recipe = PublishedRecipe(
+        lifter.to(device), prior.to(device), data.rays, ratios.to(device), losses
+    )
+    return stages.train(recipe, experiment.training, Path())
+
+
+def train_lifter(
+    experiment: ExperimentConfig, data: Keypoints2D, device: torch.device, stages: Stages
+) -> Progress:
+    """Train a teacher without 3D, then the lifter that learns from it."""
+    learned = _alternation(experiment, data, device, stages)
+    torch.manual_seed(experiment.training.seed)
+    lifter = Lifter(experiment.lifter).to(device)
+    lifter.start_from(learned.teacher)
+    graph = LiftingGraph(lifter, learned.seen.requires_grad_(False)).to(device)
+    lessons = lessons_of(learned.teacher, learned.elevation.detach(), data.to(device))
+    recipe = Distillation(graph, lessons, experiment.losses, experiment.sampling)
+    return stages.train(recipe, experiment.training, Path())
+
+
+def _discovery(
+    experiment: ExperimentConfig, data: Keypoints2D, device: torch.device, stages: Stages
+) -> Teacher:
+    seed, share = experiment.training.seed, experiment.sampling.mirrored_share
+    torch.manual_seed(seed)
+    teacher = Teacher(experiment.lifter).to(device)
+    fit = partial(train_prior, data, experiment.prior, seed, mirrored_share=share)
+    prior = stages.prior(_DISCOVERY, 0, fit).to(device)
+    recipe = Discovery(
+        teacher,
+        data.to(device),
+        prior,
+        bone_ratios(data.rays).to(device),
+        experiment.discovery_losses,
+        share,
+    )
+    stages.train(recipe, _seeded(experiment.discovery, seed), _DISCOVERY)
+    return teacher
+
+
+def _alternation(
+    experiment: ExperimentConfig, data: Keypoints2D, device: torch.device, stages: Stages
+) -> Alternators:
+    teacher = _discovery(experiment, data, device, stages)
+    seed, share = experiment.training.seed + 1, experiment.sampling.mirrored_share
+    on_device = data.to(device)
+    elevation, _ = clip_elevations(teacher, on_device, data.clips)
+    fit = partial(
+        train_prior,
+        data,
+        experiment.prior,
+        seed,
+        mirrored_share=share,
+        clip_elevation=elevation.cpu(),
+    )
+    prior = stages.prior(_ALTERNATION, VIEW_CONDITIONS, fit)
+    ratios = bone_ratios(data.rays)
+    module = Alternators(teacher, elevation, prior, ratios).to(device)
+    recipe = Alternation(
+        module, on_device, experiment.clips, experiment.alternation_losses, share, seed
+    )
+    stages.train(recipe, _seeded(experiment.alternation, seed), _ALTERNATION)
+    return module
+
+
+def _seeded(config: StageConfig, seed: int) -> TrainingConfig:
+    return TrainingConfig(**config.model_dump(), seed=seed)

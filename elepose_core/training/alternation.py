@@ -1,0 +1,237 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Second stage: up becomes a property of each clip's camera, learned beside teacher and priors."""
+
+import copy
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from elepose_core import losses
+from elepose_core.geometry.virtual_camera import elevation_and_roll, up_from_elevation_and_roll
+from elepose_core.losses import AlternationWeights
+from elepose_core.models.observation import Observation, observe
+from elepose_core.models.teacher import Teacher
+from elepose_core.priors.bones import bone_lengths, symmetric_bones
+from elepose_core.priors.flow import FlowPrior, scaled_pose, view_condition
+from elepose_core.training.loop import Group
+from elepose_core.training.round_trip import new_view, relative_bone_lengths, round_trip_terms
+from elepose_core.training.sampling import Keypoints2D, draw_angle, draw_rows, mirrored
+
+__all__ = ['Alternation', 'AlternationConfig', 'Alternators', 'clip_elevations']
+
+_WORST_NAT = 500.0
+_AT_ONCE = 8192
+# Poses that one refreshment looks at.
+_REFRESHED = 40_000
+
+
+class AlternationConfig(BaseModel):
+    """How clips, priors and bone ratios learn beside the teacher.
+
+    Rates are factors of the teacher's learning rate. Every `refresh_every` steps each clip's
+    elevation moves by `smoothing` towards what the teacher says of its frames, and the bone ratios
+    by `bone_update` towards those of the lifted poses.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
+
+    elevation_rate: float = Field(6.0, ge=0)
+    prior_rate: float = Field(1.6, gt=0)
+    elevation_noise_deg: float = Field(1.0, ge=0)
+    refresh_every: int = Field(200, ge=1)
+    smoothing: float = Field(0.3, ge=0, le=1)
+    bone_update: float = Field(0.33, ge=0, le=1)
+    ratio: float = Field(1.0, ge=0, le=1)
+
+
+class Alternators(nn.Module):
+    """Everything that learns in this stage.
+
+    Attributes:
+        teacher: Lifter of complete poses that is told up.
+        elevation: (clips,) elevation of each clip's camera, radians.
+        seen: Density of poses as they are seen from a given elevation and distance.
+        made: Density of the teacher's poses, turned, from a given elevation and distance.
+        bone_ratios: (16,) relative bone lengths with mean 1.
+    """
+
+    bone_ratios: Tensor
+
+    def __init__(
+        self, teacher: Teacher, elevation: Tensor, prior: FlowPrior, bone_ratios: Tensor
+    ) -> None:
+        super().__init__()
+        self.teacher = teacher
+        self.elevation = nn.Parameter(elevation.clone())
+        self.seen = prior.requires_grad_(True)
+        self.made = copy.deepcopy(prior)
+        for block in (*self.seen.modules(), *self.made.modules()):
+            # The fixed rotations between the blocks of the flow stay fixed.
+            for name, parameter in block.named_parameters(recurse=False):
+                parameter.requires_grad_(not name.startswith('w_'))
+        self.register_buffer('bone_ratios', bone_ratios.clone())
+
+
+class Alternation:
+    """Recipe of `training.loop`: one elevation per clip instead of one per frame.
+
+    The likelihood of a new view alone draws poses and elevations to where people are seen most
+    often. Its ratio to the likelihood of the new view among all new views does not: it is least
+    when both kinds of views are distributed alike (the gradient of the Kullback-Leibler
+    divergence). Elevations of clips learn from that ratio and from the bones only; the round trip
+    would draw them to where the teacher is most exact.
+    """
+
+    def __init__(
+        self,
+        module: Alternators,
+        data: Keypoints2D,
+        config: AlternationConfig,
+        loss_weights: AlternationWeights,
+        mirrored_share: float,
+        seed: int,
+    ) -> None:
+        self.module = module
+        self._data = data
+        self._config = config
+        self._weights = loss_weights
+        self._mirrored_share = mirrored_share
+        self._seed = seed
+
+    @property
+    def groups(self) -> list[Group]:
+        """Return teacher, elevations and the two priors, each with its own rate."""
+        parts, config = self.module, self._config
+        return [
+            Group(list(parts.teacher.parameters())),
+            Group([parts.elevation], config.elevation_rate),
+            Group([p for p in parts.seen.parameters() if p.requires_grad], config.prior_rate),
+            Group([p for p in parts.made.parameters() if p.requires_grad], config.prior_rate),
+        ]
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Draw poses, their clips, the azimuth of the second view, and noise for the priors."""
+        rows, flip = draw_rows(len(self._data.rays), batch_size, self._mirrored_share, generator)
+        prior = self.module.seen.config
+        noise = torch.randn(2, batch_size, prior.components, generator=generator) * prior.noise
+        blur = torch.randn(batch_size, generator=generator) * torch.pi / 180
+        return {
+            'rays': mirrored(self._data.rays[rows], flip),
+            'clip': self._data.clip[rows],
+            'azimuth_rad': draw_angle(batch_size, torch.pi, generator),
+            'seen_noise': noise[0],
+            'made_noise': noise[1],
+            'elevation_noise_rad': blur
+            * torch.deg2rad(torch.tensor(self._config.elevation_noise_deg)),
+        }
+
+    def terms(self, draw: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Return scalars by the name of their weight."""
+        del step
+        parts, weights = self.module, self._weights
+        first = observe(draw['rays'], torch.ones_like(draw['rays'][..., 0]))
+        by_clip = parts.elevation[draw['clip']]
+        elevation = by_clip.detach().requires_grad_()
+        up = _virtual_up(first, elevation)
+        joints = parts.teacher(first, up)
+        second = new_view(joints, up, draw['azimuth_rad'])
+        virtual = elevation_and_roll(up)[0].detach()
+        made = parts.seen.whitened(scaled_pose(second.observation.pose_2d))
+        condition = view_condition(virtual, second.observation.scale.detach())
+        ratio = self._likelihood_ratio(made, condition)
+        bone = losses.bone_ratio_loss(bone_lengths(joints), parts.bone_ratios)
+        judged = weights.likelihood_ratio * ratio + weights.bone_ratio * bone
+        (pull,) = torch.autograd.grad(judged, elevation, retain_graph=True)
+        return {
+            'likelihood_ratio': ratio,
+            'bone_ratio': bone,
+            # Only the gradient counts: that of `judged` by the elevations of the clips.
+            'clip_elevation': (pull.detach() * (by_clip - by_clip.detach())).sum(),
+            'elevation': self._elevation_error(first, second.observation, virtual),
+            'seen': self._seen_surprise(first, draw, virtual),
+            'made': parts.made.negative_log_likelihood(
+                made.detach() + draw['made_noise'], condition
+            ).mean(),
+            **round_trip_terms(parts.teacher, first, joints, up, second),
+        }
+
+    def weights(self, step: int) -> dict[str, float]:
+        """Return the weight of each term; those that judge nothing weigh 1."""
+        del step
+        return {**self._weights.model_dump(), 'clip_elevation': 1.0, 'seen': 1.0, 'made': 1.0}
+
+    @torch.no_grad()
+    def after_step(self, step: int) -> None:
+        """Now and then smooth the elevations of clips and follow the bones of lifted poses."""
+        config, parts, data = self._config, self.module, self._data
+        if step % config.refresh_every:
+            return
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
+        rows = torch.randint(len(data.rays), (_REFRESHED,), generator=generator)
+        means, counts = clip_elevations(
+            parts.teacher, Keypoints2D(data.rays[rows], data.clip[rows]), data.clips
+        )
+        # Two frames or fewer say less than the clip's own elevation.
+        share = config.smoothing * (counts > 2).float()
+        parts.elevation.add_(share * (means - parts.elevation))
+        some = rows[: _REFRESHED // 4]
+        first = observe(data.rays[some], torch.ones_like(data.rays[some][..., 0]))
+        joints = parts.teacher(first, _virtual_up(first, parts.elevation[data.clip[some]]))
+        ratios = symmetric_bones(relative_bone_lengths(joints).mean(0))
+        parts.bone_ratios.lerp_(ratios / ratios.mean(), config.bone_update)
+
+    def _likelihood_ratio(self, made: Tensor, condition: Tensor) -> Tensor:
+        """Return how much less likely new views are among seen poses than among new views."""
+        surprise = _frozen_surprise(self.module.seen, made, condition)
+        if not self._config.ratio:
+            return surprise
+        return surprise - self._config.ratio * _frozen_surprise(self.module.made, made, condition)
+
+    def _elevation_error(self, first: Observation, second: Observation, truth: Tensor) -> Tensor:
+        """Teach the elevation of single frames what the clip says, in both views."""
+        teacher = self.module.teacher
+        new = Observation(
+            second.pose_2d.detach(), second.visible, second.scale.detach(), second.rotation
+        )
+        errors = (teacher.elevation(first) - truth).abs() + (teacher.elevation(new) - truth).abs()
+        return errors.mean()
+
+    def _seen_surprise(
+        self, first: Observation, draw: dict[str, Tensor], virtual: Tensor
+    ) -> Tensor:
+        prior = self.module.seen
+        components = prior.whitened(scaled_pose(first.pose_2d)) + draw['seen_noise']
+        condition = view_condition(virtual + draw['elevation_noise_rad'], first.scale)
+        return prior.negative_log_likelihood(components, condition).mean()
+
+
+@torch.no_grad()
+def clip_elevations(teacher: Teacher, data: Keypoints2D, clips: int) -> tuple[Tensor, Tensor]:
+    """Return each clip's mean (clips,) of the elevations of its frames, and their number."""
+    total = torch.zeros(clips, device=data.rays.device)
+    count = torch.zeros_like(total)
+    for start in range(0, len(data.rays), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        first = observe(data.rays[rows], torch.ones_like(data.rays[rows][..., 0]))
+        up = (first.rotation.transpose(1, 2) @ teacher.up(first)[:, :, None])[:, :, 0]
+        clip, elevation = data.clip[rows], elevation_and_roll(up)[0]
+        total.index_add_(0, clip, elevation)
+        count.index_add_(0, clip, torch.ones_like(elevation))
+    return total / count.clamp(min=1), count
+
+
+def _virtual_up(first: Observation, elevation: Tensor) -> Tensor:
+    """Return up (B, 3) in the virtual camera, of real cameras at `elevation` without roll."""
+    up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
+    return (first.rotation @ up[:, :, None])[:, :, 0]
+
+
+def _frozen_surprise(prior: FlowPrior, components: Tensor, condition: Tensor) -> Tensor:
+    """Return the mean of -log p; the prior does not learn from it."""
+    frozen = {name: values.detach() for name, values in prior.flow.state_dict().items()}
+    latent, log_determinant = functional_call(prior.flow, frozen, (components, [condition]))
+    surprise = torch.as_tensor(0.5 * (latent**2).sum(1) - log_determinant)
+    return surprise.clamp(max=_WORST_NAT).mean()

@@ -1,0 +1,194 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Third stage: the lifter that is deployed learns from the teacher's poses, seen in all ways."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from elepose_core import losses
+from elepose_core.geometry.virtual_camera import (
+    azimuth_rotation,
+    elevation_and_roll,
+    image_turn,
+    up_from_elevation_and_roll,
+)
+from elepose_core.losses import DistillationWeights
+from elepose_core.models.graph import LiftingGraph
+from elepose_core.models.observation import Observation, observe
+from elepose_core.models.teacher import Teacher
+from elepose_core.training.loop import Group
+from elepose_core.training.round_trip import turned
+from elepose_core.training.sampling import (
+    Keypoints2D,
+    SamplingConfig,
+    draw_angle,
+    draw_rows,
+    draw_visibility,
+    mirrored,
+)
+
+__all__ = ['Distillation', 'Lessons', 'lessons_of']
+
+
+_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What the lifter is taught.
+
+    Attributes:
+        joints: (N, 17, 3) camera frame, root at depth 1 in the virtual camera.
+        elevation_rad: (N,) of the cameras, which have no roll.
+    """
+
+    joints: Tensor
+    elevation_rad: Tensor
+
+
+@torch.no_grad()
+def lessons_of(teacher: Teacher, clip_elevation: Tensor, data: Keypoints2D) -> Lessons:
+    """Lift all poses with the teacher, told the elevations (clips,) that it learned with."""
+    elevation = clip_elevation[data.clip]
+    level = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
+    parts = []
+    for start in range(0, len(data.rays), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        first = observe(data.rays[rows], torch.ones_like(data.rays[rows][..., 0]))
+        up = (first.rotation @ level[rows][:, :, None])[:, :, 0]
+        parts.append(teacher(first, up) @ first.rotation)
+    return Lessons(torch.cat(parts), elevation)
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Recipe of `training.loop`: plain supervision by the teacher.
+
+    Poses are seen as they were or turned about up, by cameras higher or lower than the real one,
+    that roll, with joints missing and shaken, by a lifter that is told up exactly, roughly or not
+    at all.
+
+    Attributes:
+        module: The graph that is deployed; its lifter learns.
+        lessons: What it is taught.
+        loss_weights: Of the terms.
+        sampling: How the input is varied.
+    """
+
+    module: LiftingGraph
+    lessons: Lessons
+    loss_weights: DistillationWeights
+    sampling: SamplingConfig
+
+    @property
+    def groups(self) -> list[Group]:
+        """Return the lifter's parameters; the prior is done."""
+        return [Group(list(self.module.lifter.parameters()))]
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Draw poses and up directions in the frame of a camera, and what the lifter sees."""
+        config, lessons = self.sampling, self.lessons
+
+        def share(of: float) -> Tensor:
+            return (torch.rand(batch_size, generator=generator) < of).float()
+
+        rows, flip = draw_rows(len(lessons.joints), batch_size, config.mirrored_share, generator)
+        new = share(config.new_view_share)
+        azimuth = draw_angle(batch_size, torch.pi, generator) * new
+        tilt = torch.randn(batch_size, generator=generator) * _rad(config.tilt_deg)
+        tilt = tilt * new * share(config.tilted_share / max(config.new_view_share, 1e-9))
+        roll = draw_angle(batch_size, _rad(config.roll_deg), generator)
+        spread = torch.rand(batch_size, generator=generator) * config.noise
+        told = torch.rand(batch_size, generator=generator)
+        # Of the told ones every third is told exactly.
+        rough = (told < config.told_share * 2 / 3).float()
+        deviation = torch.rand(batch_size, generator=generator) * _rad(config.told_deviation_deg)
+        joints, up = self._seen_anew(
+            mirrored(lessons.joints[rows], flip),
+            lessons.elevation_rad[rows],
+            azimuth,
+            tilt,
+            roll * share(config.rolled_share),
+        )
+        noise = torch.randn(batch_size, 17, 2, generator=generator)
+        return {
+            'joints': joints,
+            'up': up,
+            'visible': draw_visibility(batch_size, config, generator),
+            'noise': noise * (spread * share(config.noisy_share))[:, None, None],
+            'told': (told < config.told_share).float(),
+            'told_deviation_rad': deviation * rough,
+            'told_error': torch.randn(2, batch_size, generator=generator).T,
+        }
+
+    def terms(self, draw: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Return scalars by the name of their weight."""
+        del step
+        lifter = self.module.lifter
+        seen, truth, up = _observed(draw)
+        elevation, roll = elevation_and_roll(up)
+        own = lifter.up(seen)
+        told, error = draw['told'] > 0, draw['told_error'] * draw['told_deviation_rad'][:, None]
+        lifted = lifter(
+            seen,
+            torch.where(told, elevation + error[:, 0], own.elevation_rad.detach()),
+            torch.where(told, roll + error[:, 1] / 2, own.roll_rad.detach()),
+            torch.where(told, draw['told_deviation_rad'], own.elevation_deviation_rad.detach()),
+        )
+        scale = seen.scale[:, None, None]
+        relative = (lifted.joints - lifted.joints[:, :1]) / scale
+        distance = torch.sqrt((relative - (truth - truth[:, :1]) / scale).square().sum(-1) + 1e-8)
+        place = (lifted.joints[:, 0] - truth[:, 0]) / seen.scale[:, None]
+        return {
+            'pose': distance.mean(),
+            'place': torch.linalg.vector_norm(place, dim=-1).mean(),
+            'up': losses.two_sided_surprise(
+                own.elevation_rad - elevation, own.elevation_deviation_rad
+            )
+            + losses.two_sided_surprise(own.roll_rad - roll, own.roll_deviation_rad),
+            'sigma': losses.radius_surprise(
+                distance.detach()[:, 1:], (lifted.sigma / seen.scale[:, None])[:, 1:]
+            ),
+        }
+
+    def weights(self, step: int) -> dict[str, float]:
+        """Return the weight of each term, the same at every step."""
+        del step
+        return self.loss_weights.model_dump()
+
+    def after_step(self, step: int) -> None:
+        """Do nothing: all that changes is learned by gradients."""
+        del step
+
+    @staticmethod
+    def _seen_anew(
+        joints: Tensor, elevation: Tensor, azimuth: Tensor, tilt: Tensor, roll: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Turn people about up, tilt and roll the camera; returns joints and up, camera frame."""
+        up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
+        joints = turned(joints, azimuth_rotation(up, azimuth.to(up.device)))
+        across = up.new_tensor([1.0, 0.0, 0.0]).expand_as(up)
+        tilting = azimuth_rotation(across, tilt.to(up.device))
+        joints, up = turned(joints, tilting), (tilting @ up[:, :, None])[:, :, 0]
+        turn = image_turn(roll.to(up.device)).transpose(1, 2)
+        joints = torch.cat([joints[..., :2] @ turn, joints[..., 2:]], dim=-1)
+        up = torch.cat([(up[:, None, :2] @ turn)[:, 0], up[:, 2:]], dim=-1)
+        return joints, up
+
+
+def _observed(draw: dict[str, Tensor]) -> tuple[Observation, Tensor, Tensor]:
+    """Return the shaken observation; joints (root at depth 1) and up in its virtual camera."""
+    visible, joints = draw['visible'], draw['joints']
+    rays = joints[..., :2] / joints[..., 2:].clamp(min=0.05)
+    size = observe(rays, torch.ones_like(visible)).scale[:, None, None]
+    shaken = torch.where(visible[..., None] > 0, rays + draw['noise'] * size, 0.0)
+    seen = observe(shaken, visible)
+    truth = joints @ seen.rotation.transpose(1, 2)
+    up = (seen.rotation @ draw['up'][:, :, None])[:, :, 0]
+    return seen, truth / truth[:, :1, 2:], up
+
+
+def _rad(angle_deg: float) -> float:
+    return angle_deg * torch.pi / 180

@@ -19,6 +19,7 @@ from elepose_core.losses import AlternationWeights, DiscoveryWeights, Distillati
 from elepose_core.models.elepose_paper import ElePoseLifterConfig
 from elepose_core.models.teacher import LifterConfig
 from elepose_core.priors.flow import PriorConfig
+from elepose_core.refinement.clips import RefinementConfig
 from elepose_core.training.alternation import AlternationConfig
 from elepose_core.training.elepose_paper import PublishedLosses
 from elepose_core.training.loop import StageConfig, TrainingConfig
@@ -56,6 +57,7 @@ class ExperimentConfig(BaseModel):
     alternation: StageConfig = StageConfig(steps=6000, learning_rate=3e-4)
     alternation_losses: AlternationWeights = AlternationWeights()
     clips: AlternationConfig = AlternationConfig()
+    refinement: RefinementConfig = RefinementConfig()
     training: TrainingConfig = TrainingConfig(batch_size=384, learning_rate=1e-3)
     losses: DistillationWeights = DistillationWeights()
 

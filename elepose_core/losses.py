@@ -65,7 +65,8 @@ class DistillationWeights(BaseModel):
 
     pose: float = Field(4.0, ge=0)
     place: float = Field(1.0, ge=0)
-    up: float = Field(0.2, ge=0)
+    elevation: float = Field(0.2, ge=0)
+    roll: float = Field(0.2, ge=0)
     sigma: float = Field(0.05, ge=0)
 
 
@@ -99,14 +100,16 @@ def bone_ratio_loss(lengths: Tensor, ratios: Tensor) -> Tensor:
     return (relative - ratios).square().sum(1).mean()
 
 
-def two_sided_surprise(error: Tensor, deviation: Tensor) -> Tensor:
+def two_sided_surprise(error: Tensor, deviation: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the mean of -log p of errors (B,) with two-sided exponential tails.
 
     Args:
         error: Of any sign.
         deviation: (B,) mean absolute error that is expected.
+        weight: (B,) with mean 1.
     """
-    return (error.abs() / deviation + torch.log(deviation)).mean()
+    surprise = error.abs() / deviation + torch.log(deviation)
+    return surprise.mean() if weight is None else (surprise * weight).mean()
 
 
 # Radius that holds 68 % of exponentially distributed distances, in units of their mean.

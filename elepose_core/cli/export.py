@@ -25,7 +25,8 @@ def export(
     Args:
         run: Folder that `elepose train` wrote; best.pt is taken, last.pt where there is none.
         out: Bundle folder, <name>.elepose.
-        data: PoseSet whose poses the comparison uses.
+        data: PoseSet that training did not see, better the val split: sigma is calibrated on its
+            3D truth, if it has one, and the comparison uses its poses.
         metrics: JSON files of `elepose evaluate`; they enter the manifest under their stems.
         data_licence: Licence and origin of the training data, for the manifest.
     """
@@ -33,6 +34,7 @@ def export(
     from elepose_core.cli.run_reader import graph_of_run
     from elepose_core.data.poseset import PoseSet
     from elepose_core.errors import InputError
+    from elepose_core.export.calibration import calibrate_plausibility, calibrate_sigma
     from elepose_core.export.onnx import export_bundle
     from elepose_core.skeleton import H36M_17
 
@@ -44,6 +46,13 @@ def export(
     poses = PoseSet.load(data)
     if len(poses) < 256:
         raise InputError(f'{data} holds {len(poses)} poses; expected 256 or more to compare on')
+    rays, scores = poses.rays.astype('float32'), poses.scores
+    training['sigma_calibrated_on'] = data.name if poses.joints_cam_m is not None else None
+    if poses.joints_cam_m is None:
+        print(f'{data} has no 3D truth: sigma stays uncalibrated')
+    else:
+        calibrate_sigma(graph, rays, scores, poses.joints_cam_m)
+    calibrate_plausibility(graph, rays, scores)
     figures = {path.stem: _figures(path) for path in metrics}
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -58,7 +67,7 @@ def export(
         training=training,
         metrics=figures,
     )
-    bundle = export_bundle(graph, out, manifest, poses.rays.astype('float32'), poses.scores)
+    bundle = export_bundle(graph, out, manifest, rays, scores)
     size_mb = bundle.onnx_path.stat().st_size / 1e6
     print(f'{bundle.folder}: {size_mb:.1f} MB, sha256 {bundle.manifest.sha256[:12]}')
     for batch, by_output in bundle.manifest.parity['largest_difference'].items():

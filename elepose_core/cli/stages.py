@@ -7,18 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 
-from elepose_core.cli.recipes import bone_ratios
+from elepose_core.cli.recipes import bone_ratios, lift_of
 from elepose_core.config import ExperimentConfig, PublishedConfig
+from elepose_core.geometry.elevation import elevation_from_up_cam
 from elepose_core.models.elepose_paper import ElePoseLifter
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.refinement.clips import RefinementConfig, refine
 from elepose_core.training.alternation import Alternation, Alternators, clip_elevations
 from elepose_core.training.discovery import Discovery
-from elepose_core.training.distillation import Distillation, lessons_of
+from elepose_core.training.distillation import Distillation, Lessons
 from elepose_core.training.elepose_paper import PublishedRecipe, train_published_prior
 from elepose_core.training.loop import Progress, Recipe, StageConfig, TrainingConfig
 from elepose_core.training.prior import train_prior
@@ -37,6 +40,9 @@ class Stages(Protocol):
 
     def prior(self, folder: Path, conditions: int, stage: PriorStage) -> FlowPrior:
         """Return the prior of `folder`, fitted now or by an earlier start."""
+
+    def lessons(self, refined: Callable[[Callable[[int, int], None]], Lessons]) -> Lessons:
+        """Return the lessons, refined now or by an earlier start; `refined` tells clips done."""
 
     def train(self, recipe: Recipe, config: TrainingConfig, folder: Path) -> Progress:
         """Train to the end in `folder`."""
@@ -68,8 +74,8 @@ def train_lifter(
     lifter = Lifter(experiment.lifter).to(device)
     lifter.start_from(learned.teacher)
     graph = LiftingGraph(lifter, learned.seen.requires_grad_(False)).to(device)
-    lessons = lessons_of(learned.teacher, learned.elevation.detach(), data.to(device))
-    recipe = Distillation(graph, lessons, experiment.losses, experiment.sampling)
+    lessons = stages.lessons(partial(_lessons, experiment.refinement, learned, data))
+    recipe = Distillation(graph, lessons.to(device), experiment.losses, experiment.sampling)
     return stages.train(recipe, experiment.training, Path())
 
 
@@ -116,6 +122,28 @@ def _alternation(
     )
     stages.train(recipe, _seeded(experiment.alternation, seed), _ALTERNATION)
     return module
+
+
+def _lessons(
+    config: RefinementConfig,
+    learned: Alternators,
+    data: Keypoints2D,
+    on_part: Callable[[int, int], None],
+) -> Lessons:
+    """Refine what the teacher makes of whole clips."""
+    refined = refine(
+        data.rays.numpy(),
+        data.clip.numpy(),
+        data.frame.numpy(),
+        data.person.numpy(),
+        lift_of(learned),
+        learned.bone_ratios.cpu().numpy(),
+        config,
+        on_part,
+    )
+    elevation = elevation_from_up_cam(refined.up_cam)
+    columns = (refined.joints_cam, elevation, refined.moved, refined.elevation_deviation_rad)
+    return Lessons.weighted(*(torch.from_numpy(np.float32(column)) for column in columns))
 
 
 def _seeded(config: StageConfig, seed: int) -> TrainingConfig:

@@ -4,13 +4,14 @@
 
 import json
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -26,6 +27,7 @@ from elepose_core.files import replacing
 from elepose_core.priors.flow import FlowPrior
 from elepose_core.training.checkpoint import git_revision, load_checkpoint, save_checkpoint
 from elepose_core.training.device import multiplies_bfloat16
+from elepose_core.training.distillation import Lessons
 from elepose_core.training.distributed import Processes
 from elepose_core.training.loop import Progress, Recipe, Stopped, TrainingConfig, train
 from elepose_core.training.sampling import Keypoints2D
@@ -137,6 +139,19 @@ class _Stages:
             ) from None
         return prior.requires_grad_(False)
 
+    def lessons(self, refined: Callable[[Callable[[int, int], None]], Lessons]) -> Lessons:
+        """Return the lessons that the first process refines, unless an earlier run did."""
+        path = self._run / 'lessons.pt'
+        if self._processes.is_first and not path.exists():
+            with self._log.bar('refinement', 0, 1, 1, unit=' clips') as bar:
+
+                def on_part(done: int, total: int) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
+
+                save_checkpoint(path, {'lessons': vars(refined(on_part))})
+        return Lessons(**self._processes.from_first(lambda: load_checkpoint(path))['lessons'])
+
     def train(self, recipe: Recipe, config: TrainingConfig, folder: Path) -> Progress:
         """Train to the end, with a bar, TensorBoard and figures on val."""
         last = self._run / folder / 'last.pt'
@@ -173,13 +188,15 @@ class _Log:
         if self._writer is not None:
             self._writer.close()
 
-    def bar(self, name: str, start: int, steps: int, batch_size: int) -> 'tqdm[Any]':
+    def bar(
+        self, name: str, start: int, steps: int, batch_size: int, unit: str = ' poses'
+    ) -> 'tqdm[Any]':
         """Return a bar that counts poses: their rate compares across batch sizes."""
         return tqdm(
             initial=start * batch_size,
             total=steps * batch_size,
             desc=name,
-            unit=' poses',
+            unit=unit,
             unit_scale=True,
             disable=True if self._writer is None else None,
         )
@@ -250,19 +267,26 @@ class _StopOnSignal:
 
 def _complete_poses(data: Sequence[Path]) -> Keypoints2D:
     """Read all files and keep the poses without a missing joint: they are the truth to learn."""
-    rays, clips, known = [], [], 0
+    parts: list[tuple[NDArray[Any], ...]] = []
+    clips = people = 0
     for path in data:
         poses = PoseSet.load(path)
         complete = (poses.scores > 0).all(1) & np.isfinite(poses.keypoints_px).all((1, 2))
-        rays.append(poses.rays[complete].astype(np.float32))
-        _, clip = np.unique(poses.clip_index[complete], return_inverse=True)
-        clips.append(clip + known)
-        known += len(np.unique(clip))
-    every = np.concatenate(rays)
-    if len(every) < 1000:
-        names = ', '.join(str(path) for path in data)
-        raise InputError(f'{names}: {len(every)} poses have all joints; expected 1000 or more')
-    return Keypoints2D(torch.from_numpy(every), torch.from_numpy(np.concatenate(clips)))
+        found, clip = np.unique(poses.clip_index[complete], return_inverse=True)
+        # Without names every clip shows somebody else.
+        names = found if poses.subject is None else poses.subject[found]
+        known, person = np.unique(names, return_inverse=True)
+        rays = poses.rays[complete].astype(np.float32)
+        frame = poses.frame_index[complete]
+        parts.append((rays, clip + clips, frame, person[clip] + people))
+        clips, people = clips + len(found), people + len(known)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    if len(columns[0]) < 1000:
+        files = ', '.join(str(path) for path in data)
+        raise InputError(
+            f'{files}: {len(columns[0])} poses have all joints; expected 1000 or more'
+        )
+    return Keypoints2D(*(torch.from_numpy(column) for column in columns))
 
 
 def _thinned(val: PoseSet) -> PoseSet:

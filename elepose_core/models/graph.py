@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from elepose_core.geometry.virtual_camera import elevation_and_roll, up_from_elevation_and_roll
-from elepose_core.models.lifter import Lifter
+from elepose_core.models.lifter import Lifted, Lifter, UpEstimate
 from elepose_core.models.observation import Observation, observe
 from elepose_core.priors.flow import FlowPrior, scaled_pose, view_condition
 from elepose_core.skeleton import H36M_17
@@ -66,42 +66,59 @@ class LiftingGraph(nn.Module):
             plausibility: (B,) share of usual poses that are less likely than this one.
             up_variance_estimate: (B, 2) of elevation and roll of the own estimate, rad^2.
         """
-        finite = (rays == rays).all(-1) & (rays.abs() < 1e4).all(-1)
-        visible = (finite & (scores > 0)).to(rays.dtype)
-        observation = observe(torch.where(visible[..., None] > 0, rays, 0.0), visible)
-        rotation = observation.rotation
-        own = self.lifter.up(observation)
-        # For errors with two-sided exponential tails, as the training assumes.
-        elevation_variance = 2 * own.elevation_deviation_rad**2
-        roll_variance = 2 * own.roll_deviation_rad**2
-        told_elevation, told_roll = elevation_and_roll((rotation @ up_cam[:, :, None])[:, :, 0])
+        seen = _seen(rays, scores)
+        lifted, own, elevation = self._lifted(seen, up_cam, up_variance)
+        up = up_from_elevation_and_roll(own.elevation_rad, own.roll_rad)
+        surprise = self._surprise(seen, lifted, elevation)
+        return (
+            lifted.joints @ seen.rotation,
+            # Rows of the rotation are the virtual axes: v_cam = R^T v_virtual.
+            (seen.rotation.transpose(1, 2) @ up[:, :, None])[:, :, 0],
+            lifted.sigma * self.sigma_factor,
+            (surprise[:, None] < self.surprise_quantiles).to(surprise.dtype).mean(1),
+            torch.stack(_variances(own), dim=1),
+        )
+
+    def surprise(self, rays: Tensor, scores: Tensor) -> Tensor:
+        """Return -log p (B,) of poses (see `forward`), completed by what is lifted, up unknown."""
+        seen = _seen(rays, scores)
+        level = rays.new_tensor([0.0, -1.0, 0.0]).expand(len(rays), 3)
+        unknown = torch.full_like(scores[:, 0], torch.inf)
+        lifted, _, elevation = self._lifted(seen, level, unknown)
+        return self._surprise(seen, lifted, elevation)
+
+    def _lifted(
+        self, seen: Observation, up_cam: Tensor, up_variance: Tensor
+    ) -> tuple[Lifted, UpEstimate, Tensor]:
+        """Return joints in the virtual camera, the own up, and the elevation that was used."""
+        own = self.lifter.up(seen)
+        elevation_variance, roll_variance = _variances(own)
+        told = (seen.rotation @ up_cam[:, :, None])[:, :, 0]
+        told_elevation, told_roll = elevation_and_roll(told)
         elevation, variance = _fused(
             own.elevation_rad, elevation_variance, told_elevation, up_variance
         )
         roll, _ = _fused(own.roll_rad, roll_variance, told_roll, up_variance)
-        joints, sigma = self.lifter(observation, elevation, roll, torch.sqrt(variance / 2))
-        estimate = up_from_elevation_and_roll(own.elevation_rad, own.roll_rad)
-        # Rows of the rotation are the virtual axes: v_cam = R^T v_virtual.
-        return (
-            joints @ rotation,
-            (rotation.transpose(1, 2) @ estimate[:, :, None])[:, :, 0],
-            sigma * self.sigma_factor,
-            self._plausibility(observation, joints, elevation),
-            torch.stack([elevation_variance, roll_variance], dim=1),
-        )
+        return self.lifter(seen, elevation, roll, torch.sqrt(variance / 2)), own, elevation
 
-    def surprise(self, observation: Observation, joints: Tensor, elevation: Tensor) -> Tensor:
-        """Return -log p (B,) of what was seen, completed by what was lifted."""
-        lifted_2d = joints[..., :2] / joints[..., 2:]
-        pose_2d = torch.where(observation.visible[..., None] > 0, observation.pose_2d, lifted_2d)
+    def _surprise(self, seen: Observation, lifted: Lifted, elevation: Tensor) -> Tensor:
+        lifted_2d = lifted.joints[..., :2] / lifted.joints[..., 2:]
+        pose_2d = torch.where(seen.visible[..., None] > 0, seen.pose_2d, lifted_2d)
         pose_2d = pose_2d - pose_2d[:, _ROOT, None]
         components = self.prior.whitened(scaled_pose(pose_2d))
-        condition = view_condition(elevation, observation.scale)
+        condition = view_condition(elevation, seen.scale)
         return self.prior.negative_log_likelihood(components, condition)
 
-    def _plausibility(self, observation: Observation, joints: Tensor, elevation: Tensor) -> Tensor:
-        surprise = self.surprise(observation, joints, elevation)
-        return (surprise[:, None] < self.surprise_quantiles).to(surprise.dtype).mean(1)
+
+def _seen(rays: Tensor, scores: Tensor) -> Observation:
+    finite = (rays == rays).all(-1) & (rays.abs() < 1e4).all(-1)
+    visible = (finite & (scores > 0)).to(rays.dtype)
+    return observe(torch.where(visible[..., None] > 0, rays, 0.0), visible)
+
+
+def _variances(own: UpEstimate) -> tuple[Tensor, Tensor]:
+    """Return the variances (B,) of elevation and roll whose errors have exponential tails."""
+    return 2 * own.elevation_deviation_rad**2, 2 * own.roll_deviation_rad**2
 
 
 def _fused(

@@ -171,9 +171,7 @@ class Alternation:
             return
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         rows = torch.randint(len(data.rays), (_REFRESHED,), generator=generator)
-        means, counts = clip_elevations(
-            parts.teacher, Keypoints2D(data.rays[rows], data.clip[rows]), data.clips
-        )
+        means, counts = clip_elevations(parts.teacher, data.select(rows), data.clips)
         # Two frames or fewer say less than the clip's own elevation.
         share = config.smoothing * (counts > 2).float()
         parts.elevation.add_(share * (means - parts.elevation))

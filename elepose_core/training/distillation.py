@@ -17,11 +17,9 @@ from elepose_core.geometry.virtual_camera import (
 from elepose_core.losses import DistillationWeights
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.observation import Observation, observe
-from elepose_core.models.teacher import Teacher
 from elepose_core.training.loop import Group
 from elepose_core.training.round_trip import turned
 from elepose_core.training.sampling import (
-    Keypoints2D,
     SamplingConfig,
     draw_angle,
     draw_rows,
@@ -29,37 +27,49 @@ from elepose_core.training.sampling import (
     mirrored,
 )
 
-__all__ = ['Distillation', 'Lessons', 'lessons_of']
+__all__ = ['Distillation', 'Lessons']
 
 
-_AT_ONCE = 8192
+# How much less a lesson counts that refinement moved far, and one whose camera is not certain.
+_FAR_BONES = 0.1
+_UNCERTAIN_RAD = 0.05
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """What the lifter is taught.
+    """What the lifter is taught: the poses of whole clips as refinement left them.
 
     Attributes:
-        joints: (N, 17, 3) camera frame, root at depth 1 in the virtual camera.
+        joints: (N, 17, 3) camera frame, any unit.
         elevation_rad: (N,) of the cameras, which have no roll.
+        pose_weight: (N,) how much each pose counts, mean 1.
+        elevation_weight: (N,) how much its camera's elevation counts, mean 1.
     """
 
     joints: Tensor
     elevation_rad: Tensor
+    pose_weight: Tensor
+    elevation_weight: Tensor
 
+    @staticmethod
+    def weighted(
+        joints: Tensor, elevation_rad: Tensor, moved: Tensor, elevation_deviation_rad: Tensor
+    ) -> 'Lessons':
+        """Weigh lessons by what refinement says of them.
 
-@torch.no_grad()
-def lessons_of(teacher: Teacher, clip_elevation: Tensor, data: Keypoints2D) -> Lessons:
-    """Lift all poses with the teacher, told the elevations (clips,) that it learned with."""
-    elevation = clip_elevation[data.clip]
-    level = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
-    parts = []
-    for start in range(0, len(data.rays), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
-        first = observe(data.rays[rows], torch.ones_like(data.rays[rows][..., 0]))
-        up = (first.rotation @ level[rows][:, :, None])[:, :, 0]
-        parts.append(teacher(first, up) @ first.rotation)
-    return Lessons(torch.cat(parts), elevation)
+        Args:
+            joints: (N, 17, 3).
+            elevation_rad: (N,).
+            moved: (N,) mean distance from what the teacher lifted, in mean bone lengths.
+            elevation_deviation_rad: (N,) formal deviation of the elevation.
+        """
+        pose = torch.exp(-((moved / _FAR_BONES) ** 2))
+        elevation = 1.0 / (1.0 + (elevation_deviation_rad / _UNCERTAIN_RAD) ** 2)
+        return Lessons(joints, elevation_rad, pose / pose.mean(), elevation / elevation.mean())
+
+    def to(self, device: torch.device) -> 'Lessons':
+        """Return the lessons on a device."""
+        return Lessons(**{name: values.to(device) for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,8 @@ class Distillation:
         return {
             'joints': joints,
             'up': up,
+            'pose_weight': lessons.pose_weight[rows],
+            'elevation_weight': lessons.elevation_weight[rows],
             'visible': draw_visibility(batch_size, config, generator),
             'noise': noise * (spread * share(config.noisy_share))[:, None, None],
             'told': (told < config.told_share).float(),
@@ -142,12 +154,14 @@ class Distillation:
         distance = torch.sqrt((relative - (truth - truth[:, :1]) / scale).square().sum(-1) + 1e-8)
         place = (lifted.joints[:, 0] - truth[:, 0]) / seen.scale[:, None]
         return {
-            'pose': distance.mean(),
+            'pose': (distance.mean(1) * draw['pose_weight']).mean(),
             'place': torch.linalg.vector_norm(place, dim=-1).mean(),
-            'up': losses.two_sided_surprise(
-                own.elevation_rad - elevation, own.elevation_deviation_rad
-            )
-            + losses.two_sided_surprise(own.roll_rad - roll, own.roll_deviation_rad),
+            'elevation': losses.two_sided_surprise(
+                own.elevation_rad - elevation,
+                own.elevation_deviation_rad,
+                draw['elevation_weight'],
+            ),
+            'roll': losses.two_sided_surprise(own.roll_rad - roll, own.roll_deviation_rad),
             'sigma': losses.radius_surprise(
                 distance.detach()[:, 1:], (lifted.sigma / seen.scale[:, None])[:, 1:]
             ),

@@ -69,24 +69,33 @@ class SamplingConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Keypoints2D:
-    """The training set: complete poses and the clip that each belongs to.
+    """The training set: complete poses, and which of them belong together.
 
     Attributes:
         rays: (N, 17, 2) normalised image coordinates.
         clip: (N,) index of the clip, 0 ... clips - 1; one fixed camera without roll each.
+        frame: (N,) number of the frame within its clip.
+        person: (N,) index of the person; clips of one person share the lengths of bones.
     """
 
     rays: Tensor
     clip: Tensor
+    frame: Tensor
+    person: Tensor
 
     @property
     def clips(self) -> int:
         """Return the number of clips."""
         return int(self.clip.max()) + 1
 
+    def select(self, rows: Tensor) -> 'Keypoints2D':
+        """Return some of the poses."""
+        return Keypoints2D(self.rays[rows], self.clip[rows], self.frame[rows], self.person[rows])
+
     def to(self, device: torch.device) -> 'Keypoints2D':
         """Return the set on a device."""
-        return Keypoints2D(self.rays.to(device), self.clip.to(device))
+        parts = (self.rays, self.clip, self.frame, self.person)
+        return Keypoints2D(*(part.to(device) for part in parts))
 
 
 def draw_rows(

@@ -1,0 +1,69 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a trained graph says of its own errors, brought in line with errors that were measured."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from elepose_core.geometry.alignment import scale_aligned
+from elepose_core.metrics import joint_errors_mm, root_centred
+from elepose_core.models.graph import LiftingGraph
+from elepose_core.skeleton import H36M_17
+
+__all__ = ['calibrate_plausibility', 'calibrate_sigma']
+
+Float32 = NDArray[np.float32]
+
+# Share of errors that sigma is to hold.
+_WITHIN = 0.68
+_ROOT = H36M_17.index('pelvis')
+# What a detector does to poses, in units of the person's angular size, and how many joints hide.
+_NOISE = 0.04
+_HIDDEN_SHARE = 0.05
+
+
+@torch.no_grad()
+def calibrate_sigma(graph: LiftingGraph, rays: Float32, scores: Float32, joints: Float32) -> None:
+    """Set one factor per joint so that 68 % of its errors lie within its sigma.
+
+    Args:
+        graph: Its `sigma_factor` is set.
+        rays: (N, 17, 2) poses that training did not see.
+        scores: (N, 17).
+        joints: (N, 17, 3) their truth, camera frame, any unit.
+    """
+    graph.sigma_factor.fill_(1.0)
+    level = np.tile(np.array([0, -1, 0], np.float32), (len(rays), 1))
+    unknown = np.full(len(rays), np.inf, np.float32)
+    inputs = (torch.from_numpy(array) for array in (rays, scores, level, unknown))
+    lifted, _, sigma, _, _ = (output.double().numpy() for output in graph(*inputs))
+    pose, truth = root_centred(lifted), root_centred(joints.astype(np.float64))
+    aligned = scale_aligned(pose, truth)
+    factor = np.linalg.norm(aligned, axis=(1, 2)) / np.linalg.norm(pose, axis=(1, 2))
+    relative = joint_errors_mm(aligned, truth) / (sigma * factor[:, None])
+    factors = np.quantile(relative, _WITHIN, axis=0)
+    # The pelvis is where poses are laid together: it has no error to learn from.
+    factors[_ROOT] = np.median(np.delete(factors, _ROOT))
+    graph.sigma_factor.copy_(torch.from_numpy(factors))
+
+
+@torch.no_grad()
+def calibrate_plausibility(graph: LiftingGraph, rays: Float32, scores: Float32) -> None:
+    """Set the quantiles that plausibility counts by, from usual poses as detectors see them.
+
+    Args:
+        graph: Its `surprise_quantiles` are set.
+        rays: (N, 17, 2) complete usual poses.
+        scores: (N, 17).
+    """
+    random = np.random.default_rng(0)
+    size = np.linalg.norm(rays - rays[:, :1], axis=-1).mean(1)[:, None, None]
+    spread = random.uniform(0, _NOISE, size.shape) * size
+    shaken = rays + np.float32(random.normal(size=rays.shape) * spread)
+    hidden = random.random(scores.shape) < _HIDDEN_SHARE
+    surprise = graph.surprise(
+        torch.from_numpy(shaken), torch.from_numpy(np.where(hidden, np.float32(0), scores))
+    )
+    shares = torch.linspace(0.0, 1.0, len(graph.surprise_quantiles))
+    graph.surprise_quantiles.copy_(torch.quantile(surprise, shares))

@@ -14,10 +14,9 @@ CORE, ROS = ROOT / 'elepose_core', ROOT / 'elepose_ros'
 # A room imports its own files and rooms of lower levels only.
 LEVELS = {
     **dict.fromkeys(('errors', 'files', 'skeleton', 'bundle', 'opencv'), 0),
-    'geometry': 1,
-    **dict.fromkeys(
-        ('data', 'metrics', 'losses', 'models', 'priors', 'images', 'detect', 'runtime', 'bags'), 2
-    ),
+    **dict.fromkeys(('geometry', 'priors'), 1),
+    **dict.fromkeys(('data', 'metrics', 'losses', 'models', 'images', 'detect', 'runtime'), 2),
+    **dict.fromkeys(('bags', 'refinement'), 2),
     **dict.fromkeys(('training', 'evaluation', 'export', 'offline', 'visualize'), 3),
     **dict.fromkeys(('config', 'cli', '__main__', '__init__'), 4),
 }
@@ -44,6 +43,7 @@ TORCH_FILES = {
     'geometry/virtual_camera.py',
     'evaluation/torch_lift.py',
     'cli/recipes.py',
+    'cli/stages.py',
     'cli/training_run.py',
 }
 

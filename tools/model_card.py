@@ -39,8 +39,14 @@ def card(bundle: Path, results: Path) -> str:
         poses=f'{training["poses"]:,}',
         data=_code(training['data']),
         method=manifest['method'],
-        steps=f'{schedule["steps"]:,}',
-        batch=schedule['batch_size'],
+        # Earlier recipes looked at single frames.
+        known=(
+            'the focal lengths, which frames make one clip of a\n  camera that stands still, and '
+            'which clips show the same person'
+            if 'refinement' in training['config']
+            else 'the focal lengths'
+        ),
+        stages=_stages(training['config']),
         step=f'{training["step"]:,}',
         seed=schedule['seed'],
         revision=training['revision'],
@@ -48,6 +54,14 @@ def card(bundle: Path, results: Path) -> str:
         tables='\n\n'.join(tables(results)),
         actions=_by_action(results),
         sha256=manifest['sha256'],
+    )
+
+
+def _stages(config: dict[str, Any]) -> str:
+    return ', '.join(
+        f'{name} of {stage["steps"]:,} steps with {stage["batch_size"]} poses each'
+        for name, stage in config.items()
+        if isinstance(stage, dict) and 'steps' in stage
     )
 
 

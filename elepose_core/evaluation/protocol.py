@@ -34,7 +34,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Float32 = NDArray[np.float32]
-# (rays, scores, up_cam or None) -> the fields of `Lifts` in their order, the last two optional
+# (rays, scores, up_cam or None) -> the fields of `Lifts` in their order, the last two optional;
+# what a lifter says beyond them is not measured.
 Lift = Callable[[Float32, Float32, Float32 | None], tuple[Float32 | None, ...]]
 
 
@@ -162,7 +163,7 @@ def _check(poses: PoseSet, conditions: Conditions) -> None:
 
 def _lifts(values: tuple[Float32 | None, ...]) -> Lifts:
     """Name the values of a lifter and see that they are numbers."""
-    lifts = Lifts(*values)  # type: ignore[arg-type]
+    lifts = Lifts(*values[: len(Lifts._fields)])  # type: ignore[arg-type]
     for name, value in zip(('joints', 'up', 'sigma', 'plausibility'), lifts, strict=True):
         if value is not None and (row := _first_not_finite(value)) is not None:
             raise ArithmeticError(f'the lifter gave no finite {name} for pose {row}')

@@ -17,7 +17,13 @@ from torch import Tensor, nn  # noqa: E402
 from elepose_core.errors import InputError  # noqa: E402
 from elepose_core.training.checkpoint import load_checkpoint  # noqa: E402
 from elepose_core.training.distributed import Processes  # noqa: E402
-from elepose_core.training.loop import Progress, Stopped, TrainingConfig, train  # noqa: E402
+from elepose_core.training.loop import (  # noqa: E402
+    Group,
+    Progress,
+    Stopped,
+    TrainingConfig,
+    train,
+)
 from elepose_core.training.precision import multiply_in  # noqa: E402
 
 PLAIN: dict[str, Any] = {
@@ -33,7 +39,7 @@ class Number(nn.Module):
 
 
 class Line:
-    """Learns one number from draws around 3; `bend` makes terms of number and draw."""
+    """Recipe that learns one number from draws around 3; `bend` makes terms of number and draw."""
 
     def __init__(
         self,
@@ -43,6 +49,10 @@ class Line:
         self.module = Number(1.0)
         self._bend = bend or (lambda w, x: {'distance': (w - x).square().mean()})
         self._weights = weights or {'distance': 1.0}
+
+    @property
+    def groups(self) -> list[Group]:
+        return [Group(list(self.module.parameters()))]
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         return {'x': 3 + torch.randn(batch_size, generator=generator)}
@@ -54,6 +64,9 @@ class Line:
     def weights(self, step: int) -> dict[str, float]:
         del step
         return self._weights
+
+    def after_step(self, step: int) -> None:
+        pass
 
 
 def _downhill(w: Tensor, _: Tensor) -> dict[str, Tensor]:
@@ -85,6 +98,41 @@ def test_gradient_is_cut_to_its_longest(tmp_path: Path) -> None:
     recipe = Line(_downhill)
     train(recipe, config, tmp_path, lambda _s, _t, m: found.append(m.value.grad.item()))
     assert found[0] == pytest.approx(0.25, rel=1e-4)
+
+
+def test_groups_walk_at_their_own_rates_and_are_cut_apart(tmp_path: Path) -> None:
+    class Pair(Line):
+        def __init__(self) -> None:
+            super().__init__(lambda w, _: {'distance': w + 100 * self.module.other})
+            self.module.other = nn.Parameter(torch.tensor(1.0))
+
+        @property
+        def groups(self) -> list[Group]:
+            return [Group([self.module.value]), Group([self.module.other], 0.5)]
+
+    recipe = Pair()
+    config = TrainingConfig(**{**PLAIN, 'largest_gradient': 2.0}, steps=1, schedule='linear')
+    train(recipe, config, tmp_path, lambda *_: None)
+    assert recipe.module.value.grad.item() == 1.0
+    assert recipe.module.other.grad.item() == pytest.approx(2.0, rel=1e-4)
+    assert recipe.module.value.item() == pytest.approx(1 - 0.1, rel=1e-4)
+    assert recipe.module.other.item() == pytest.approx(1 - 0.05, rel=1e-4)
+
+
+def test_what_no_gradient_changes_is_changed_after_each_step(tmp_path: Path) -> None:
+    recipe, steps = Line(_downhill), []
+
+    def after_step(step: int) -> None:
+        steps.append((step, round(recipe.module.value.item(), 4)))
+
+    recipe.after_step = after_step
+    train(
+        recipe,
+        TrainingConfig(**PLAIN, steps=2, decay=1, schedule='exponential'),
+        tmp_path,
+        lambda *_: None,
+    )
+    assert steps == [(1, 0.9), (2, 0.8)]
 
 
 def test_exponential_schedule_by_hand(tmp_path: Path) -> None:
@@ -193,11 +241,50 @@ def _flat(state: Any) -> Any:
     return state.tolist() if isinstance(state, Tensor) else state
 
 
+def test_run_that_was_killed_goes_on_from_the_last_checkpoint(tmp_path: Path) -> None:
+    def killed(step: int, *_: Any) -> None:
+        if step == 6:
+            raise RuntimeError('power is off')
+
+    config = TrainingConfig(**PLAIN, steps=9, checkpoint_every=4, average=0.5)
+    train(Line(), config, tmp_path / 'whole', lambda *_: None)
+    with pytest.raises(RuntimeError, match='power is off'):
+        train(Line(), config, tmp_path / 'cut', killed)
+    assert load_checkpoint(tmp_path / 'cut' / 'last.pt')['step'] == 4
+    steps: list[int] = []
+    train(Line(), config, tmp_path / 'cut', lambda step, *_: steps.append(step))
+    assert steps == [5, 6, 7, 8, 9]
+    first, second = (load_checkpoint(tmp_path / run / 'last.pt') for run in ('whole', 'cut'))
+    assert _flat(first) == _flat(second)
+
+
+def test_seed_decides(tmp_path: Path) -> None:
+    ends = [_values(Line(), tmp_path / str(i), steps=3, seed=s)[-1] for i, s in enumerate('001')]
+    assert ends[0] == ends[1] != ends[2]
+
+
+def test_checkpoint_that_is_damaged_or_of_other_settings_is_one_sentence(tmp_path: Path) -> None:
+    config = TrainingConfig(**PLAIN, steps=1)
+    train(Line(), config, tmp_path, lambda *_: None)
+    other = Line()
+    other.module.more = nn.Parameter(torch.zeros(2))
+    with pytest.raises(InputError, match=r'last\.pt does not fit the settings of this run'):
+        train(other, config, tmp_path, lambda *_: None)
+    (tmp_path / 'last.pt').write_bytes(b'half of it')
+    with pytest.raises(InputError, match=r'last\.pt is not a readable checkpoint'):
+        train(Line(), config, tmp_path, lambda *_: None)
+
+
+def test_settings_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match='finite'):
+        TrainingConfig(learning_rate=float('inf'))
+
+
 def test_term_that_is_not_finite_tells_what_to_try_and_keeps_the_last_state(
     tmp_path: Path,
 ) -> None:
     recipe = Line(lambda w, _: {'distance': w, 'logarithm': torch.log(w - 0.75)})
-    recipe.weights = lambda step: {'distance': 1.0, 'logarithm': 0.0}  # type: ignore[method-assign]
+    recipe.weights = lambda step: {'distance': 1.0, 'logarithm': 0.0}
     config = TrainingConfig(**PLAIN, steps=9, checkpoint_every=2, schedule='exponential', decay=1)
     with pytest.raises(FloatingPointError) as caught:
         train(recipe, config, tmp_path, lambda *_: None)
@@ -246,10 +333,10 @@ def test_bfloat16_trains(tmp_path: Path) -> None:
     class Layer(Line):
         def __init__(self) -> None:
             super().__init__()
-            self.module = nn.Linear(1, 1)  # type: ignore[assignment]
+            self.module = nn.Linear(1, 1)
 
         def terms(self, draw: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-            out = self.module(torch.ones(8, 1))  # type: ignore[operator]
+            out = self.module(torch.ones(8, 1))
             return {'distance': (out[:, 0] - 3).square().mean()}
 
     found: list[float] = []

@@ -125,7 +125,8 @@ def _fused(
     own: Tensor, own_variance: Tensor, told: Tensor, told_variance: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Weigh two angles (B,) by their inverse variances; return the mean and its variance."""
-    own_weight = 1.0 / (own_variance + _LEAST_VARIANCE)
-    told_weight = 1.0 / (told_variance + _LEAST_VARIANCE)
+    # A bound, not a sum: the ONNX exporter drops summands this small.
+    own_weight = 1.0 / own_variance.clamp(min=_LEAST_VARIANCE)
+    told_weight = 1.0 / told_variance.clamp(min=_LEAST_VARIANCE)
     total = own_weight + told_weight
     return (own_weight * own + told_weight * told) / total, 1.0 / total

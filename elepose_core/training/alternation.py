@@ -209,7 +209,7 @@ class Alternation:
 @torch.no_grad()
 def clip_elevations(teacher: Teacher, data: Keypoints2D, clips: int) -> tuple[Tensor, Tensor]:
     """Return each clip's mean (clips,) of the elevations of its frames, and their number."""
-    total = torch.zeros(clips, device=data.rays.device)
+    total = data.rays.new_zeros(clips)
     count = torch.zeros_like(total)
     for start in range(0, len(data.rays), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)

@@ -63,7 +63,9 @@ class Lessons:
             moved: (N,) mean distance from what the teacher lifted, in mean bone lengths.
             elevation_deviation_rad: (N,) formal deviation of the elevation.
         """
-        pose = torch.exp(-((moved / _FAR_BONES) ** 2))
+        squares = (moved / _FAR_BONES) ** 2
+        # Relative to the least, or weights of poses that all moved far would be 0 / 0.
+        pose = torch.exp(squares.min() - squares)
         elevation = 1.0 / (1.0 + (elevation_deviation_rad / _UNCERTAIN_RAD) ** 2)
         return Lessons(joints, elevation_rad, pose / pose.mean(), elevation / elevation.mean())
 
@@ -182,11 +184,11 @@ class Distillation:
     ) -> tuple[Tensor, Tensor]:
         """Turn people about up, tilt and roll the camera; returns joints and up, camera frame."""
         up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
-        joints = turned(joints, azimuth_rotation(up, azimuth.to(up.device)))
+        joints = turned(joints, azimuth_rotation(up, azimuth.to(up)))
         across = up.new_tensor([1.0, 0.0, 0.0]).expand_as(up)
-        tilting = azimuth_rotation(across, tilt.to(up.device))
+        tilting = azimuth_rotation(across, tilt.to(up))
         joints, up = turned(joints, tilting), (tilting @ up[:, :, None])[:, :, 0]
-        turn = image_turn(roll.to(up.device)).transpose(1, 2)
+        turn = image_turn(roll.to(up)).transpose(1, 2)
         joints = torch.cat([joints[..., :2] @ turn, joints[..., 2:]], dim=-1)
         up = torch.cat([(up[:, None, :2] @ turn)[:, 0], up[:, 2:]], dim=-1)
         return joints, up

@@ -3,13 +3,15 @@
 """Loss terms by hand, their symmetries and their gradients."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 torch = pytest.importorskip('torch', reason='losses are torch functions')
 
-from pydantic import ValidationError  # noqa: E402
+from pydantic import BaseModel, ValidationError  # noqa: E402
 
 from elepose_core import losses  # noqa: E402
 
@@ -53,13 +55,27 @@ def test_bone_ratio_does_not_mind_size() -> None:
     torch.testing.assert_close(losses.bone_ratio_loss(7.0 * lengths, ratios), first)
 
 
-def test_completion_counts_hidden_joints_only() -> None:
-    guess, truth = torch.zeros(2, 3, 2), torch.zeros(2, 3, 2)
-    guess[0, 1] = torch.tensor([3.0, 4.0])
-    guess[1, 2] = torch.tensor([60.0, 80.0])  # visible: does not count
-    visible = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
-    assert math.isclose(losses.completion_loss(guess, truth, visible).item(), 2.5, rel_tol=1e-5)
-    assert losses.completion_loss(guess, truth, torch.ones(2, 3)).item() == 0.0
+def test_two_sided_surprise_by_hand() -> None:
+    # |-2| / 1 + log 1 and 4 / 2 + log 2
+    found = losses.two_sided_surprise(torch.tensor([-2.0, 4.0]), torch.tensor([1.0, 2.0]))
+    assert math.isclose(found.item(), 2 + math.log(2) / 2, rel_tol=1e-6)
+
+
+def _least(loss: Callable[[float], float]) -> float:
+    """Return where a loss of one positive number is least."""
+    return float(np.exp(minimize_scalar(lambda log: loss(float(np.exp(log)))).x))
+
+
+def test_least_surprising_deviation_is_the_mean_absolute_error() -> None:
+    error = torch.from_numpy(np.random.default_rng(0).laplace(scale=0.3, size=500))
+    best = _least(lambda d: losses.two_sided_surprise(error, torch.full_like(error, d)).item())
+    assert math.isclose(best, error.abs().mean().item(), rel_tol=1e-5)
+
+
+def test_least_surprising_radius_holds_68_percent() -> None:
+    distance = torch.from_numpy(np.random.default_rng(0).exponential(0.3, (20_000, 2)))
+    best = _least(lambda r: losses.radius_surprise(distance, torch.full_like(distance, r)).item())
+    assert 0.67 < (distance < best).double().mean() < 0.69
 
 
 def test_gradients_are_the_numerical_ones() -> None:
@@ -73,27 +89,34 @@ def test_gradients_are_the_numerical_ones() -> None:
     assert check(losses.pairwise_deformation_loss, (leaf(4, 3, 3), leaf(4, 3, 3)))
     lengths = (leaf(3, 5).detach().abs() + 0.5).requires_grad_(True)
     assert check(losses.bone_ratio_loss, (lengths, torch.ones(5, dtype=torch.float64)))
-    visible = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
-    assert check(losses.completion_loss, (leaf(1, 3, 2), leaf(1, 3, 2), visible))
+    deviation = (leaf(4).detach().abs() + 0.5).requires_grad_(True)
+    assert check(losses.two_sided_surprise, (leaf(4), deviation))
+    distance = leaf(4).detach().abs().requires_grad_(True)
+    assert check(losses.radius_surprise, (distance, deviation))
 
 
-def test_gradient_is_finite_where_guess_and_truth_coincide() -> None:
-    guess = torch.zeros(1, 3, 2, requires_grad=True)
-    losses.completion_loss(guess, torch.zeros(1, 3, 2), torch.zeros(1, 3)).backward()
-    assert torch.isfinite(guess.grad).all()
+def test_gradient_is_finite_where_both_poses_coincide() -> None:
     pose = torch.zeros(2, 3, 3, requires_grad=True)
     losses.mean_distance(pose, torch.zeros(2, 3, 3)).backward()
     assert torch.isfinite(pose.grad).all()
 
 
 def test_likelihood_starts_heavy_and_falls_in_a_straight_line() -> None:
-    weights = losses.LossWeights(likelihood=0.1, likelihood_at_start=0.5, likelihood_steps=100)
+    weights = losses.DiscoveryWeights(
+        likelihood=0.1, likelihood_at_start=0.5, likelihood_steps=100
+    )
     found = [weights.at(step)['likelihood'] for step in (0, 25, 100, 1000)]
     np.testing.assert_allclose(found, [0.5, 0.4, 0.1, 0.1])
     assert weights.at(0)['reprojection'] == weights.at(1000)['reprojection'] == 5.0
 
 
-@pytest.mark.parametrize('weights', [{'likelihood': -1.0}, {'likelyhood': 1.0}])
-def test_wrong_weights_are_refused(weights: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    'kind', [losses.DiscoveryWeights, losses.AlternationWeights, losses.DistillationWeights]
+)
+@pytest.mark.parametrize('wrong', [-1.0, math.inf, math.nan])
+def test_wrong_weights_are_refused(kind: type[BaseModel], wrong: float) -> None:
+    for name in kind.model_fields:
+        with pytest.raises(ValidationError):
+            kind(**{name: wrong})
     with pytest.raises(ValidationError):
-        losses.LossWeights(**weights)
+        kind(likelyhood=1.0)

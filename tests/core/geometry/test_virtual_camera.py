@@ -10,10 +10,17 @@ from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip('torch', reason='training and export need torch')
 
-from elepose_core.geometry.elevation import elevation_from_up_cam, up_cam_from_elevation  # noqa: E402
+from elepose_core.geometry.elevation import (  # noqa: E402
+    elevation_from_up_cam,
+    roll_from_up_cam,
+    up_cam_from_elevation,
+)
 from elepose_core.geometry.virtual_camera import (  # noqa: E402
     azimuth_rotation,
+    elevation_and_roll,
+    image_turn,
     rotated_rays,
+    up_from_elevation_and_roll,
     up_from_virtual_elevation,
     virtual_camera,
 )
@@ -109,6 +116,56 @@ def test_azimuth_leaves_heights_and_elevation_as_they_are() -> None:
     np.testing.assert_allclose(turned.norm(dim=-1), points.norm(dim=-1))
 
 
+def test_up_follows_from_elevation_and_roll_as_in_the_room_of_elevations() -> None:
+    elevation, roll = _doubles(40, low=-1.5, high=1.5), _doubles(40, low=-3, high=3, seed=1)
+    up = up_from_elevation_and_roll(elevation, roll)
+    np.testing.assert_allclose(up, up_cam_from_elevation(elevation, roll), atol=1e-12)
+
+
+def test_elevation_and_roll_follow_from_up_as_in_the_room_of_elevations() -> None:
+    random = np.random.default_rng(7)
+    up = random.normal(size=(40, 3))
+    up /= np.linalg.norm(up, axis=1, keepdims=True)
+    elevation, roll = elevation_and_roll(torch.from_numpy(up))
+    np.testing.assert_allclose(elevation, elevation_from_up_cam(up), atol=1e-9)
+    np.testing.assert_allclose(roll, roll_from_up_cam(up), atol=1e-12)
+
+
+def test_camera_that_looks_straight_down_has_an_elevation_with_a_gradient() -> None:
+    up = torch.tensor([[0.0, 0.0, -1.0]], requires_grad=True)
+    elevation, _ = elevation_and_roll(up)
+    assert abs(elevation.item() - math.pi / 2) < 0.02
+    elevation.sum().backward()
+    assert up.grad is not None
+    assert torch.isfinite(up.grad).all()
+
+
+def test_camera_that_rolls_clockwise_sees_the_world_turn_the_other_way() -> None:
+    # A quarter turn: what was above the middle of the image (y < 0) is then at its left (x < 0).
+    turn = image_turn(torch.tensor([math.pi / 2], dtype=torch.float64))
+    above = torch.tensor([[[0.0, -1.0]]], dtype=torch.float64)
+    np.testing.assert_allclose((above @ turn.mT)[0, 0], [-1.0, 0.0], atol=1e-15)
+
+
+def test_image_turn_is_that_of_a_camera_turned_about_its_axis() -> None:
+    roll = _doubles(9, low=-3, high=3)
+    points = np.random.default_rng(3).uniform((-1, -1, 3), (1, 1, 5), (9, 17, 3))
+    # Clockwise seen from behind: from x (right) towards y (down), which is positive about z.
+    camera = Rotation.from_euler('z', roll.numpy()[:, None]).as_matrix()
+    seen = np.einsum('nba,njb->nja', camera, points)
+    rays = torch.from_numpy(points[..., :2] / points[..., 2:])
+    turn = image_turn(roll)
+    np.testing.assert_allclose(rays @ turn.mT, seen[..., :2] / seen[..., 2:], atol=1e-12)
+    np.testing.assert_allclose(rays @ turn.mT @ turn, rays, atol=1e-12)
+
+
+def test_image_turn_carries_up_of_a_level_camera_to_that_of_a_rolled_one() -> None:
+    elevation, roll = _doubles(20), _doubles(20, low=-3, high=3, seed=1)
+    level = torch.from_numpy(up_cam_from_elevation(elevation))
+    turned = (level[:, None, :2] @ image_turn(roll).mT)[:, 0]
+    np.testing.assert_allclose(turned, up_cam_from_elevation(elevation, roll)[:, :2], atol=1e-12)
+
+
 def test_gradients_are_the_numerical_ones() -> None:
     centre, rays = _doubles(3, 2), _doubles(3, 4, 2, seed=1)
     elevation, azimuth = _doubles(3, seed=2), _doubles(3, low=-3, high=3, seed=3)
@@ -120,6 +177,9 @@ def test_gradients_are_the_numerical_ones() -> None:
     assert check(lambda r, c: rotated_rays(r, virtual_camera(c)), (rays, centre))
     assert check(lambda e, c: up_from_virtual_elevation(e, virtual_camera(c)), (elevation, centre))
     assert check(azimuth_rotation, (up, azimuth))
+    assert check(up_from_elevation_and_roll, (elevation, azimuth))
+    assert check(elevation_and_roll, (up,))
+    assert check(image_turn, (azimuth,))
 
 
 def test_no_people_give_no_people() -> None:

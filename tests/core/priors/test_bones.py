@@ -10,8 +10,12 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='priors are torch functions')
 
-from elepose_core.models.lifter import observe  # noqa: E402
-from elepose_core.priors.bones import bone_lengths, bone_ratios_from_2d  # noqa: E402
+from elepose_core.models.observation import observe  # noqa: E402
+from elepose_core.priors.bones import (  # noqa: E402
+    bone_lengths,
+    bone_ratios_from_2d,
+    symmetric_bones,
+)
 from elepose_core.skeleton import H36M_17  # noqa: E402
 
 
@@ -68,3 +72,15 @@ def test_ratios_do_not_depend_on_size_order_or_side(crowd_of: Callable[..., Any]
     torch.testing.assert_close(bone_ratios_from_2d(3.0 * pose.flip(0)), ratios)
     mirrored = pose[:, list(H36M_17.mirror)] * torch.tensor([-1.0, 1.0])
     torch.testing.assert_close(bone_ratios_from_2d(mirrored), ratios)
+
+
+def test_symmetric_bones_by_hand() -> None:
+    by_child = {H36M_17.joint_names[child]: bone for bone, (_, child) in enumerate(H36M_17.bones)}
+    lengths = torch.ones(16)
+    lengths[by_child['left_knee']], lengths[by_child['right_knee']] = 2.0, 4.0
+    lengths[by_child['head_top']] = 7.0
+    before, found = lengths.clone(), symmetric_bones(lengths)
+    assert found[by_child['left_knee']] == found[by_child['right_knee']] == 3.0
+    assert found[by_child['head_top']] == 7.0
+    assert found.sum() == lengths.sum()
+    assert torch.equal(lengths, before)

@@ -10,13 +10,19 @@ import pytest
 torch = pytest.importorskip('torch', reason='the prior is a torch module')
 pytest.importorskip('FrEIA', reason='the prior is built of FrEIA blocks')
 
-from elepose_core.priors.flow import FlowPrior, PriorConfig, scaled_pose  # noqa: E402
+from elepose_core.priors.flow import (  # noqa: E402
+    VIEW_CONDITIONS,
+    FlowPrior,
+    PriorConfig,
+    scaled_pose,
+    view_condition,
+)
 
 
-def _prior(components: int = 4, seed: int = 0) -> FlowPrior:
+def _prior(components: int = 4, seed: int = 0, conditions: int = 0) -> FlowPrior:
     torch.manual_seed(seed)
     config = PriorConfig(components=components, blocks=2, width=8)
-    prior = FlowPrior(config).double()
+    prior = FlowPrior(config, conditions).double()
     for parameter in prior.parameters():  # away from the near-identity it starts as
         if parameter.requires_grad:
             parameter.data += 0.2 * torch.randn_like(parameter)
@@ -95,4 +101,46 @@ def test_gradient_reaches_the_pose() -> None:
     pose = torch.randn(2, 17, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
         lambda p: prior.negative_log_likelihood(prior.whitened(scaled_pose(p))), (pose,)
+    )
+
+
+def test_components_keep_their_spread_where_nothing_is_whitened() -> None:
+    random = np.random.default_rng(0)
+    poses = torch.from_numpy(random.normal(size=(500, 34)) * np.geomspace(3, 0.01, 34))
+    prior = FlowPrior(PriorConfig(components=8, blocks=1, width=8, whiten=False)).double()
+    prior.fit_components(poses)
+    values = np.linalg.eigvalsh(np.cov(poses.numpy().T, bias=True))[::-1]
+    found = prior.whitened(poses).numpy()
+    np.testing.assert_allclose(np.cov(found.T, bias=True), np.diag(values[:8]), atol=1e-9)
+
+
+def test_view_condition_by_hand() -> None:
+    # The usual view is told as zeros; one spread higher and one spread larger as ones.
+    usual = torch.tensor([0.17]), torch.exp(torch.tensor([-2.6]))
+    torch.testing.assert_close(view_condition(*usual), torch.zeros(1, 2), atol=1e-6, rtol=0)
+    other = torch.tensor([0.47]), torch.exp(torch.tensor([-2.1]))
+    torch.testing.assert_close(view_condition(*other), torch.ones(1, 2), atol=1e-5, rtol=0)
+
+
+def test_conditional_density_is_one_for_every_view() -> None:
+    prior = _prior(components=2, conditions=VIEW_CONDITIONS)
+    ticks = torch.linspace(-30, 30, 601, dtype=torch.float64)
+    grid = torch.cartesian_prod(ticks, ticks)
+    densities = []
+    for view in ((0.0, 0.0), (1.5, -1.0)):
+        condition = torch.tensor([view], dtype=torch.float64).expand(len(grid), 2)
+        with torch.no_grad():
+            surprise = prior.negative_log_likelihood(grid, condition)
+        densities.append(torch.exp(-surprise) / (2 * math.pi))
+        assert math.isclose(densities[-1].sum().item() * 0.1**2, 1.0, rel_tol=0.01)
+    # And it is another one: some of its mass lies elsewhere.
+    assert (densities[0] - densities[1]).abs().sum().item() * 0.1**2 > 0.01
+
+
+def test_gradient_reaches_the_condition() -> None:
+    prior = _prior(components=4, conditions=VIEW_CONDITIONS)
+    components = torch.randn(3, 4, dtype=torch.float64)
+    condition = torch.randn(3, VIEW_CONDITIONS, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda c: prior.negative_log_likelihood(components, c), (condition,)
     )

@@ -9,10 +9,15 @@ torch = pytest.importorskip('torch', reason='training needs torch')
 
 from elepose_core.skeleton import H36M_17  # noqa: E402
 from elepose_core.training.sampling import (  # noqa: E402
+    Keypoints2D,
     SamplingConfig,
-    draw_rays,
+    draw_angle,
+    draw_rows,
     draw_visibility,
+    mirrored,
 )
+
+LEFT, RIGHT = H36M_17.index('left_wrist'), H36M_17.index('right_wrist')
 
 
 def _generator(seed: int = 0) -> 'torch.Generator':
@@ -20,43 +25,70 @@ def _generator(seed: int = 0) -> 'torch.Generator':
 
 
 def _only(**shares: float) -> SamplingConfig:
-    nothing = dict.fromkeys(
-        ('mirrored_share', 'random_hidden_share', 'group_hidden_share', 'noisy_share'), 0.0
-    )
+    nothing = dict.fromkeys(('random_hidden_share', 'group_hidden_share'), 0.0)
     return SamplingConfig(**{**nothing, **shares})
 
 
-def test_drawn_poses_are_rows_of_the_data() -> None:
-    rays = torch.arange(5.0)[:, None, None].expand(5, 17, 2)
-    drawn = draw_rays(rays, 200, _only(), _generator())
-    assert drawn.shape == (200, 17, 2)
-    assert set(drawn[:, 0, 0].tolist()) == {0.0, 1.0, 2.0, 3.0, 4.0}
-    assert (drawn == drawn[:, :1, :1]).all()
+def test_clips_are_counted_and_poses_chosen() -> None:
+    index = torch.arange(4)
+    clip = torch.tensor([0, 2, 2, 1])
+    data = Keypoints2D(torch.randn(4, 17, 2), clip, frame=index, person=index * 10)
+    assert data.clips == 3
+    moved = data.to(torch.device('cpu')).select(torch.tensor([3, 1]))
+    assert torch.equal(moved.rays, data.rays[[3, 1]])
+    assert [moved.clip.tolist(), moved.frame.tolist(), moved.person.tolist()] == [
+        *([1, 2], [3, 1], [30, 10]),
+    ]
 
 
-def test_mirrored_pose_by_hand() -> None:
-    rays = torch.zeros(1, 17, 2)
-    left, right = H36M_17.index('left_wrist'), H36M_17.index('right_wrist')
-    rays[0, left] = torch.tensor([0.3, 0.1])
-    drawn = draw_rays(rays, 4, _only(mirrored_share=1.0), _generator())
-    torch.testing.assert_close(drawn[:, right], torch.tensor([[-0.3, 0.1]]).expand(4, 2))
-    assert (drawn[:, left] == 0).all()
+def test_every_row_is_drawn_as_often_as_any_other() -> None:
+    rows, _ = draw_rows(5, 10_000, 0.0, _generator())
+    share = torch.bincount(rows, minlength=6).double() / 10_000
+    np.testing.assert_allclose(share, [0.2] * 5 + [0.0], atol=0.02)
 
 
-def test_half_of_the_poses_are_mirrored() -> None:
-    rays = torch.ones(1, 17, 2)
-    drawn = draw_rays(rays, 4000, SamplingConfig(), _generator())
-    assert 0.45 < (drawn[:, 0, 0] < 0).float().mean() < 0.55
+@pytest.mark.parametrize('share', [0.0, 0.3, 1.0])
+def test_share_of_mirrored_poses_is_kept(share: float) -> None:
+    _, flip = draw_rows(5, 10_000, share, _generator())
+    assert abs(flip.double().mean() - share) < 0.02
+
+
+@pytest.mark.parametrize('coordinates', [2, 3])
+def test_mirrored_pose_by_hand(coordinates: int) -> None:
+    points = torch.zeros(2, 17, coordinates)
+    points[:, LEFT] = torch.tensor([0.3, 0.1, 4.0])[:coordinates]
+    before, found = points.clone(), mirrored(points, torch.tensor([True, False]))
+    # Left became right, and x changed sides; y and depth stay.
+    assert found[0, RIGHT].tolist() == pytest.approx([-0.3, 0.1, 4.0][:coordinates])
+    assert (found[0, LEFT] == 0).all()
+    assert torch.equal(found[1], points[1])
+    assert torch.equal(points, before)
+
+
+def test_mirroring_twice_changes_nothing() -> None:
+    points = torch.randn(6, 17, 3, generator=_generator())
+    which = torch.tensor([True, False] * 3)
+    assert torch.equal(mirrored(mirrored(points, which), which), points)
+
+
+def test_angles_are_spread_evenly_within_their_bound() -> None:
+    angle = draw_angle(20_000, 0.5, _generator())
+    assert angle.abs().max() <= 0.5
+    quarters = np.histogram(angle.numpy(), bins=4, range=(-0.5, 0.5))[0] / 20_000
+    np.testing.assert_allclose(quarters, 0.25, atol=0.02)
 
 
 def test_draws_follow_from_the_generator() -> None:
-    rays = torch.randn(50, 17, 2)
-    first = draw_rays(rays, 20, SamplingConfig(), _generator(3))
-    assert torch.equal(first, draw_rays(rays, 20, SamplingConfig(), _generator(3)))
-    assert not torch.equal(first, draw_rays(rays, 20, SamplingConfig(), _generator(4)))
     torch.manual_seed(7)  # the global state neither matters nor moves
     state = torch.get_rng_state()
-    draw_visibility(20, SamplingConfig(), _generator(3))
+    for draw in (
+        lambda g: draw_rows(50, 20, 0.5, g)[0],
+        lambda g: draw_angle(20, 1.0, g),
+        lambda g: draw_visibility(20, SamplingConfig(), g),
+    ):
+        first, again, other = (draw(_generator(seed)) for seed in (3, 3, 4))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
 
 

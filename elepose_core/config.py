@@ -54,11 +54,13 @@ class ExperimentConfig(BaseModel):
     sampling: SamplingConfig = SamplingConfig()
     discovery: StageConfig = StageConfig(steps=5000)
     discovery_losses: DiscoveryWeights = DiscoveryWeights()
-    alternation: StageConfig = StageConfig(steps=6000, learning_rate=3e-4)
+    alternation: StageConfig = StageConfig(steps=5000, learning_rate=3e-4)
     alternation_losses: AlternationWeights = AlternationWeights()
     clips: AlternationConfig = AlternationConfig()
     refinement: RefinementConfig = RefinementConfig()
-    training: TrainingConfig = TrainingConfig(batch_size=384, learning_rate=1e-3)
+    training: TrainingConfig = TrainingConfig(
+        steps=10_000, batch_size=384, learning_rate=7e-4, average=0.999
+    )
     losses: DistillationWeights = DistillationWeights()
 
 

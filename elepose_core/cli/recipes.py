@@ -13,11 +13,11 @@ from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.observation import observe
 from elepose_core.models.teacher import Teacher, TeacherGraph
-from elepose_core.priors.bones import bone_ratios_from_2d
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
 from elepose_core.training.alternation import Alternators
+from elepose_core.training.sampling import Keypoints2D
 
-__all__ = ['bone_ratios', 'lift_of', 'untrained']
+__all__ = ['lift_of', 'poses_for_bones', 'untrained']
 
 # Every n-th pose: bone ratios settle long before all are read.
 _BONE_STRIDE = 3
@@ -42,7 +42,8 @@ def lift_of(module: nn.Module) -> Lift:
     return torch_lift(TeacherGraph(module) if isinstance(module, Teacher) else module)
 
 
-def bone_ratios(rays: Tensor) -> Tensor:
-    """Estimate relative bone lengths (16,) from rays (N, 17, 2) of complete poses."""
-    some = rays[::_BONE_STRIDE]
-    return bone_ratios_from_2d(observe(some, torch.ones(some.shape[:2])).pose_2d)
+def poses_for_bones(data: Keypoints2D) -> tuple[Tensor, Tensor]:
+    """Return poses (M, 17, 2) in their virtual cameras, enough to estimate bones, and persons."""
+    every = slice(None, None, _BONE_STRIDE)
+    rays = data.rays[every]
+    return observe(rays, torch.ones(rays.shape[:2])).pose_2d, data.person[every]

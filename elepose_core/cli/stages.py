@@ -10,13 +10,14 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from elepose_core.cli.recipes import bone_ratios, lift_of
+from elepose_core.cli.recipes import lift_of, poses_for_bones
 from elepose_core.config import ExperimentConfig, PublishedConfig
 from elepose_core.geometry.elevation import elevation_from_up_cam
 from elepose_core.models.elepose_paper import ElePoseLifter
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher
+from elepose_core.priors.bones import bone_ratios_by_person, bone_ratios_from_2d
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
 from elepose_core.refinement.clips import RefinementConfig, refine
 from elepose_core.training.alternation import Alternation, Alternators, clip_elevations
@@ -91,7 +92,7 @@ def _discovery(
         teacher,
         data.to(device),
         prior,
-        bone_ratios(data.rays).to(device),
+        bone_ratios_from_2d(poses_for_bones(data)[0]).to(device),
         experiment.discovery_losses,
         share,
     )
@@ -115,7 +116,7 @@ def _alternation(
         clip_elevation=elevation.cpu(),
     )
     prior = stages.prior(_ALTERNATION, VIEW_CONDITIONS, fit)
-    ratios = bone_ratios(data.rays)
+    ratios = bone_ratios_by_person(*poses_for_bones(data))
     module = Alternators(teacher, elevation, prior, ratios).to(device)
     recipe = Alternation(
         module, on_device, experiment.clips, experiment.alternation_losses, share, seed

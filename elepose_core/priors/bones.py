@@ -7,7 +7,7 @@ from torch import Tensor
 
 from elepose_core.skeleton import H36M_17, Skeleton
 
-__all__ = ['bone_lengths', 'bone_ratios_from_2d', 'symmetric_bones']
+__all__ = ['bone_lengths', 'bone_ratios_by_person', 'bone_ratios_from_2d', 'symmetric_bones']
 
 
 def bone_lengths(pose: Tensor, skeleton: Skeleton = H36M_17) -> Tensor:
@@ -52,6 +52,24 @@ def bone_ratios_from_2d(
             ratios[group] = _quantile(at_unit_distance[:, group].flatten(), bone_quantile)
         ratios = ratios / ratios.mean()
     return ratios
+
+
+# Fewer poses do not show every bone in its full length.
+_ENOUGH_POSES = 1000
+
+
+def bone_ratios_by_person(pose_2d: Tensor, person: Tensor) -> Tensor:
+    """Estimate relative bone lengths (people, bones) of each person; see `bone_ratios_from_2d`.
+
+    Args:
+        pose_2d: (N, J, 2) complete poses in normalised image coordinates.
+        person: (N,) index 0 ... people - 1. Who is seen in few poses gets the bones of all.
+    """
+    count = torch.bincount(person)
+    result = bone_ratios_from_2d(pose_2d).repeat(len(count), 1)
+    for index in torch.nonzero(count >= _ENOUGH_POSES).flatten().tolist():
+        result[index] = bone_ratios_from_2d(pose_2d[person == index])
+    return result
 
 
 def symmetric_bones(lengths: Tensor, skeleton: Skeleton = H36M_17) -> Tensor:

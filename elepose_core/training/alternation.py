@@ -26,14 +26,16 @@ _WORST_NAT = 500.0
 _AT_ONCE = 8192
 # Poses that one refreshment looks at.
 _REFRESHED = 40_000
+# A person who is seen in fewer of them keeps the bones.
+_ENOUGH_POSES = 50
 
 
 class AlternationConfig(BaseModel):
     """How clips, priors and bone ratios learn beside the teacher.
 
     Rates are factors of the teacher's learning rate. Every `refresh_every` steps each clip's
-    elevation moves by `smoothing` towards what the teacher says of its frames, and the bone ratios
-    by `bone_update` towards those of the lifted poses.
+    elevation moves by `smoothing` towards what the teacher says of its frames, and each person's
+    bone ratios by `bone_update` towards those of the lifted poses.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
@@ -55,7 +57,7 @@ class Alternators(nn.Module):
         elevation: (clips,) elevation of each clip's camera, radians.
         seen: Density of poses as they are seen from a given elevation and distance.
         made: Density of the teacher's poses, turned, from a given elevation and distance.
-        bone_ratios: (16,) relative bone lengths with mean 1.
+        bone_ratios: (people, 16) relative bone lengths with mean 1.
     """
 
     bone_ratios: Tensor
@@ -121,6 +123,7 @@ class Alternation:
         return {
             'rays': mirrored(self._data.rays[rows], flip),
             'clip': self._data.clip[rows],
+            'person': self._data.person[rows],
             'azimuth_rad': draw_angle(batch_size, torch.pi, generator),
             'seen_noise': noise[0],
             'made_noise': noise[1],
@@ -142,7 +145,7 @@ class Alternation:
         made = parts.seen.whitened(scaled_pose(second.observation.pose_2d))
         condition = view_condition(virtual, second.observation.scale.detach())
         ratio = self._likelihood_ratio(made, condition)
-        bone = losses.bone_ratio_loss(bone_lengths(joints), parts.bone_ratios)
+        bone = losses.bone_ratio_loss(bone_lengths(joints), parts.bone_ratios[draw['person']])
         judged = weights.likelihood_ratio * ratio + weights.bone_ratio * bone
         (pull,) = torch.autograd.grad(judged, elevation, retain_graph=True)
         return {
@@ -175,11 +178,19 @@ class Alternation:
         # Two frames or fewer say less than the clip's own elevation.
         share = config.smoothing * (counts > 2).float()
         parts.elevation.add_(share * (means - parts.elevation))
-        some = rows[: _REFRESHED // 4]
-        first = observe(data.rays[some], torch.ones_like(data.rays[some][..., 0]))
-        joints = parts.teacher(first, _virtual_up(first, parts.elevation[data.clip[some]]))
-        ratios = symmetric_bones(relative_bone_lengths(joints).mean(0))
-        parts.bone_ratios.lerp_(ratios / ratios.mean(), config.bone_update)
+        self._follow_bones(data.select(rows))
+
+    def _follow_bones(self, data: Keypoints2D) -> None:
+        """Move each person's bone ratios towards those of the lifted poses."""
+        parts = self.module
+        first = observe(data.rays, torch.ones_like(data.rays[..., 0]))
+        joints = parts.teacher(first, _virtual_up(first, parts.elevation[data.clip]))
+        total = torch.zeros_like(parts.bone_ratios)
+        total.index_add_(0, data.person, relative_bone_lengths(joints))
+        count = torch.bincount(data.person, minlength=len(total))
+        for person in torch.nonzero(count >= _ENOUGH_POSES).flatten().tolist():
+            ratios = symmetric_bones(total[person] / count[person])
+            parts.bone_ratios[person].lerp_(ratios / ratios.mean(), self._config.bone_update)
 
     def _likelihood_ratio(self, made: Tensor, condition: Tensor) -> Tensor:
         """Return how much less likely new views are among seen poses than among new views."""

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cut small PoseSets out of large ones for tests and examples.
 
-python tools/sample_poses.py SOURCE.npz OUT.npz --clips 30 [--frames 50]
+python tools/sample_poses.py SOURCE.npz OUT.npz --clips 30 [--frames 50 --steps-per-px 8]
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument('out', type=Path)
     parser.add_argument('--clips', type=int, required=True)
     parser.add_argument('--frames', type=int, default=50)
+    parser.add_argument('--steps-per-px', type=int, help='round: fewer digits make smaller files')
     options = parser.parse_args()
     poses = PoseSet.load(options.source)
     clips = np.unique(poses.clip_index)
@@ -27,7 +29,11 @@ def main() -> None:
     rows = np.concatenate(
         [np.flatnonzero(poses.clip_index == clip)[: options.frames] for clip in chosen]
     )
-    poses.select(rows).save(options.out)
+    sample = poses.select(rows)
+    if options.steps_per_px:
+        rounded = np.round(sample.keypoints_px * options.steps_per_px) / options.steps_per_px
+        sample = replace(sample, keypoints_px=rounded)
+    sample.save(options.out)
     print(f'{options.out}: {len(rows)} poses, {options.out.stat().st_size / 1e3:.0f} kB')
 
 

@@ -15,7 +15,9 @@ from elepose_core.files import replacing, sha256_of
 
 __all__ = ['SCHEMA_VERSION', 'Bundle', 'Manifest', 'open_bundle', 'write_bundle']
 
-SCHEMA_VERSION = 1
+# 2: the graph is told the variance of up, and gives sigma, plausibility and the variance of its
+# own up.
+SCHEMA_VERSION = 2
 _SHIPPED = Path(__file__).resolve().parent / 'bundles'
 
 
@@ -128,7 +130,10 @@ def _read_manifest(folder: Path) -> Manifest:
         raise InputError(f'{path} is not JSON ({error})') from None
     version = tree.get('schema_version') if isinstance(tree, dict) else None
     if version != SCHEMA_VERSION:
-        raise InputError(f'{path}: schema_version is {version}; expected {SCHEMA_VERSION}')
+        raise InputError(
+            f'{path}: schema_version is {version}; expected {SCHEMA_VERSION} '
+            '(a bundle of another version of elepose is exported anew from its run)'
+        )
     try:
         return Manifest.model_validate(tree)
     except ValidationError as error:

@@ -11,9 +11,6 @@ from elepose_core.evaluation.protocol import Lift
 
 __all__ = ['torch_lift']
 
-# More than the protocol knows what to do with: the variance of the up direction comes last.
-_MEASURED_OUTPUTS = 4
-
 
 def torch_lift(graph: nn.Module) -> Lift:
     """Wrap a `LiftingGraph` or `TeacherGraph`; the first is the one that is exported."""
@@ -29,7 +26,7 @@ def torch_lift(graph: nn.Module) -> Lift:
         arrays = (rays, scores, told if up_cam is None else up_cam, variance)
         inputs = (torch.from_numpy(array).to(device) for array in arrays)
         with torch.no_grad():
-            outputs = graph(*inputs)[:_MEASURED_OUTPUTS]
+            outputs = graph(*inputs)
         return tuple(output.cpu().numpy() for output in outputs)
 
     return lift

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elepose_core.data.poseset import PoseSet
 from elepose_core.geometry.camera import Camera
@@ -33,10 +32,11 @@ def lift_poses(source: Path, out: Path, predictor: Predictor, options: LiftingOp
 def lifted(
     poses: PoseSet, predictor: Predictor, options: LiftingOptions, assumed_camera: bool = False
 ) -> PoseSet:
-    """Return the set with three more arrays under `extra`.
+    """Return the set with five more arrays under `extra`, all float32.
 
-    `lifted_joints_cam_m` (N, 17, 3) float32 metres, NaN where the joint is missing or the pose has
-    too few joints; `lifted_up_cam` (N, 3) float32; `lifted_root_cam_m` (N, 3) float32.
+    `lifted_joints_cam_m` (N, 17, 3) metres, `lifted_sigma_m` (N, 17) metres, `lifted_up_cam`
+    (N, 3), `lifted_root_cam_m` (N, 3) metres and `lifted_plausibility` (N,), as in `Skeleton3D`;
+    NaN where the joint is missing or the pose has too few joints.
 
     Args:
         poses: Any PoseSet.
@@ -48,22 +48,24 @@ def lifted(
     seen = seen_joints(rays, poses.scores, options)
     usable = np.asarray(seen.any(1))
     scores = np.where(seen, poses.scores, 0).astype(np.float32)
-    joints, up = predictor.lift(rays.astype(np.float32), scores)
+    lifts = predictor.lift(rays.astype(np.float32), scores)
     cameras = [
         Camera(matrix, int(width), int(height), assumed=assumed_camera)
         for matrix, (width, height) in zip(poses.camera_matrix, poses.image_size, strict=True)
     ]
-    placed = np.full(joints.shape, np.nan, np.float32)
+    results = {
+        'lifted_joints_cam_m': np.full((len(poses), len(H36M_17), 3), np.nan, np.float32),
+        'lifted_sigma_m': np.full((len(poses), len(H36M_17)), np.nan, np.float32),
+        'lifted_root_cam_m': np.full((len(poses), 3), np.nan, np.float32),
+        'lifted_up_cam': np.where(usable[:, None], lifts.up_cam, np.float32(np.nan)),
+        'lifted_plausibility': np.where(usable, lifts.plausibility, np.float32(np.nan)),
+    }
     for row in np.flatnonzero(usable):
         camera = cameras[poses.camera_index[row]]
-        placed[row] = place_by_stature(joints[row], camera, options.stature_m).joints_cam_m
-    root = placed[:, H36M_17.index('pelvis')].copy()
-    missing: NDArray[np.bool_] = scores <= 0
-    placed[missing] = np.nan
-    up = np.where(usable[:, None], up, np.float32(np.nan))
-    results = {
-        'lifted_joints_cam_m': placed,
-        'lifted_up_cam': up,
-        'lifted_root_cam_m': root,
-    }
+        placed = place_by_stature(
+            lifts.joints_cam[row], lifts.sigma[row], scores[row] > 0, camera, options.stature_m
+        )
+        results['lifted_joints_cam_m'][row] = placed.joints_cam_m
+        results['lifted_sigma_m'][row] = placed.sigma_m
+        results['lifted_root_cam_m'][row] = placed.root_cam_m
     return replace(poses, extra={**poses.extra, **results})

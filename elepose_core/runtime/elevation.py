@@ -1,28 +1,68 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera's elevation from all people so far: a plain mean, with an honest variance."""
+"""The camera's tilt from all people so far: a weighted mean, with an honest variance."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elepose_core.geometry.elevation import elevation_from_up_cam, roll_from_up_cam
+from elepose_core.geometry.elevation import (
+    elevation_from_up_cam,
+    roll_from_up_cam,
+    up_cam_from_elevation,
+)
 from elepose_core.runtime.people import Elevation
 
-__all__ = ['ElevationMean']
+__all__ = ['ElevationMean', 'camera_variances']
+
+Array = NDArray[np.float64]
 
 # Neighbouring frames show the same person in almost the same posture: one second counts once.
 _INDEPENDENT_NS = 1_000_000_000
 _CONVERGED_SIGMA_RAD = math.radians(6.0)
 _CONVERGED_SECONDS = 5
+# A camera that looks straight down has no roll: its variance is then huge, not infinite.
+_LEAST_LEVEL = 1e-3
+
+
+def camera_variances(
+    up_cam: NDArray[np.float32], variance: NDArray[np.float32], axis: Array
+) -> Array:
+    """Return (N, 2) variances of the camera's elevation and roll, rad^2.
+
+    A person at the edge is judged by a camera that is turned there: its elevation is in part the
+    roll of the real one, and the other way round.
+
+    Args:
+        up_cam: (N, 3) estimates of up in the camera frame.
+        variance: (N, 2) of elevation and roll as a camera that looks at the person has them.
+        axis: (N, 3) where that camera looks, of any length.
+    """
+    up = up_cam.astype(np.float64)
+    axis = axis / np.linalg.norm(axis, axis=1, keepdims=True)
+    # A little roll shifts up sideways, at right angles to the axis; elevation along the rest.
+    turned, real = np.cross(axis, up), np.cross([0.0, 0.0, 1.0], up)
+    turned_level, real_level = (
+        np.linalg.norm(sideways, axis=1).clip(_LEAST_LEVEL) for sideways in (turned, real)
+    )
+    shared = ((turned * real).sum(1) / (turned_level * real_level)) ** 2
+    along, sideways = variance[:, 0], variance[:, 1] * turned_level**2
+    return np.stack(
+        [
+            shared * along + (1 - shared) * sideways,
+            (shared * sideways + (1 - shared) * along) / real_level**2,
+        ],
+        axis=1,
+    )
 
 
 class ElevationMean:
-    """Mean up direction over people and time.
+    """Mean elevation and roll over people and time.
 
-    Its variance is the spread of single estimates divided by the number of person-seconds that
-    were seen, plus the square of the model's own error that no averaging removes.
+    Estimates are weighted by the inverse of their variances. The variance of the mean is that of
+    single estimates, as stated or as seen to scatter, whichever is larger, divided by the number
+    of person-seconds, plus the square of the model's own error that no averaging removes.
     """
 
     def __init__(self, model_error_rad: float) -> None:
@@ -30,51 +70,77 @@ class ElevationMean:
 
         Args:
             model_error_rad: Error of the model's elevation after averaging over a clip, as
-                measured on data with truth.
+                measured on data with truth; roll is easier to see and taken to err no more.
         """
         self._model_variance = model_error_rad**2
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
-        self._sum = np.zeros(3)
-        self._elevation_sum = 0.0
-        self._elevation_square_sum = 0.0
-        self._samples = 0
+        self._elevation = _AngleMean()
+        self._roll = _AngleMean()
         self._person_seconds = 0
         self._last_counted_ns: int | None = None
 
-    def add(self, up_cam: NDArray[np.float32], stamp_ns: int) -> None:
-        """Take in the estimates (N, 3) of the people of one frame."""
+    def add(self, up_cam: NDArray[np.float32], variances: Array, stamp_ns: int) -> None:
+        """Take in the people of one frame.
+
+        Args:
+            up_cam: (N, 3) estimates of up.
+            variances: (N, 2) of elevation and roll, rad^2; see `camera_variances`.
+            stamp_ns: Time of the frame.
+        """
         if not len(up_cam):
             return
-        up = up_cam.astype(np.float64)
-        elevation = elevation_from_up_cam(up)
-        self._sum += up.sum(0)
-        self._elevation_sum += float(elevation.sum())
-        self._elevation_square_sum += float((elevation**2).sum())
-        self._samples += len(up)
+        self._elevation.add(elevation_from_up_cam(up_cam), variances[:, 0])
+        self._roll.add(roll_from_up_cam(up_cam), variances[:, 1])
         last = self._last_counted_ns
         if last is None or stamp_ns - last >= _INDEPENDENT_NS:
             self._last_counted_ns = stamp_ns
-            self._person_seconds += len(up)
+            self._person_seconds += len(up_cam)
 
     def estimate(self) -> Elevation | None:
         """Return the mean so far, None before the first sample."""
-        if not self._samples:
+        if not self._person_seconds:
             return None
-        up = self._sum / np.linalg.norm(self._sum)
-        mean = self._elevation_sum / self._samples
-        spread = max(self._elevation_square_sum / self._samples - mean**2, 0.0)
-        variance = spread / self._person_seconds + self._model_variance
+        elevation, roll = self._elevation.mean(), self._roll.mean()
+        elevation_variance, roll_variance = (
+            angle.variance() / self._person_seconds + self._model_variance
+            for angle in (self._elevation, self._roll)
+        )
         return Elevation(
-            elevation_rad=float(elevation_from_up_cam(up)),
-            roll_rad=float(roll_from_up_cam(up)),
-            elevation_variance=variance,
-            roll_variance=math.nan,
-            up_cam=up,
-            samples=self._samples,
+            elevation_rad=elevation,
+            roll_rad=roll,
+            elevation_variance=elevation_variance,
+            roll_variance=roll_variance,
+            up_cam=up_cam_from_elevation(elevation, roll),
+            samples=self._elevation.count,
             converged=(
-                self._person_seconds >= _CONVERGED_SECONDS and variance < _CONVERGED_SIGMA_RAD**2
+                self._person_seconds >= _CONVERGED_SECONDS
+                and max(elevation_variance, roll_variance) < _CONVERGED_SIGMA_RAD**2
             ),
         )
+
+
+class _AngleMean:
+    """Weighted mean of angles, as that of unit vectors: 179 and -179 degrees make 180."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._weight = 0.0
+        self._sum = 0j
+
+    def add(self, angle_rad: Array, variance: Array) -> None:
+        weight = 1.0 / variance
+        self.count += len(weight)
+        self._weight += float(weight.sum())
+        self._sum += complex((weight * np.exp(1j * angle_rad)).sum())
+
+    def mean(self) -> float:
+        return float(np.angle(self._sum))
+
+    def variance(self) -> float:
+        """Return that of a single estimate: as stated or as seen, whichever is larger."""
+        # The resultant of normal angles is exp(-variance / 2) long.
+        seen = -2.0 * math.log(max(abs(self._sum) / self._weight, 1e-12))
+        return max(self.count / self._weight, seen)

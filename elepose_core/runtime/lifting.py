@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera, rays_from_pixels
-from elepose_core.runtime.elevation import ElevationMean
+from elepose_core.runtime.elevation import ElevationMean, camera_variances
 from elepose_core.runtime.people import People2D, Skeleton3D, Skeletons3D
 from elepose_core.runtime.placement import place_by_stature
-from elepose_core.runtime.predictor import Predictor
+from elepose_core.runtime.predictor import Lifted, Predictor
 from elepose_core.runtime.tracking import Tracker
 from elepose_core.skeleton import H36M_17, h36m_from
 
@@ -24,6 +24,7 @@ __all__ = ['LiftingOptions', 'PeopleLifter', 'seen_joints']
 _LARGEST_RAY = math.tan(math.radians(89.0))
 # All joints in one spot are another; it would stand for a person beyond 170 m.
 _SMALLEST_PERSON_RAD = 0.01
+_ROOT = H36M_17.index('pelvis')
 
 # Clip error that a bundle without figures is taken to have.
 _UNMEASURED_ELEVATION_ERROR_DEG = 10.0
@@ -39,6 +40,8 @@ class LiftingOptions:
         min_keypoints: Joints that a person needs to be lifted, 3..17.
         max_gap_s: A person unseen for longer is a new one.
         max_people: More are ignored, those with the lowest scores first.
+        use_fused_up: Frames are lifted with the tilt that the frames before have shown, weighed
+            by its variance; otherwise each by itself.
     """
 
     stature_m: float = 1.70
@@ -46,6 +49,7 @@ class LiftingOptions:
     min_keypoints: int = 6
     max_gap_s: float = 0.5
     max_people: int = 20
+    use_fused_up: bool = True
 
     def __post_init__(self) -> None:
         ranges = {
@@ -118,11 +122,14 @@ class PeopleLifter:
         numbers, ended = self._tracker.update(
             list(usable.keypoints_px), usable.ids, people.stamp_ns
         )
-        joints, up = self._predictor.lift(usable.rays.astype(np.float32), usable.scores)
-        self._elevation.add(up, people.stamp_ns)
+        lifted = self._predictor.lift(
+            usable.rays.astype(np.float32), usable.scores, *self._fused_up(len(numbers))
+        )
+        # Neither estimate nor variance depends on what was told: the mean never proves itself.
+        variances = camera_variances(lifted.up_cam, lifted.up_variance, _axes(usable))
+        self._elevation.add(lifted.up_cam, variances, people.stamp_ns)
         skeletons = tuple(
-            self._skeleton(joints[i], usable.scores[i], usable.ids[i], numbers[i], camera)
-            for i in range(len(numbers))
+            self._skeleton(usable, lifted, i, number, camera) for i, number in enumerate(numbers)
         )
         return Skeletons3D(
             stamp_ns=people.stamp_ns,
@@ -152,27 +159,34 @@ class PeopleLifter:
             ids.append('' if upstream in ids else upstream)
         return _Usable(rays[kept], keypoints[kept], scores[kept], ids, kept.tolist())
 
+    def _fused_up(
+        self, count: int
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+        """Return up (N, 3) and its variance (N,) as the frames before have it, if it is wanted."""
+        fused = self._elevation.estimate() if self.options.use_fused_up else None
+        if fused is None:
+            return None, None
+        variance = max(fused.elevation_variance, fused.roll_variance)
+        up = np.tile(fused.up_cam.astype(np.float32), (count, 1))
+        return up, np.full(count, variance, np.float32)
+
     def _skeleton(
-        self,
-        joints: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        upstream_id: str,
-        number: int,
-        camera: Camera,
+        self, usable: '_Usable', lifted: Lifted, row: int, number: int, camera: Camera
     ) -> Skeleton3D:
-        placement = place_by_stature(joints, camera, self.options.stature_m)
-        # The graph completes hidden joints; a guess without a sigma is not published as a joint.
-        seen = (scores > 0)[:, None]
+        scores = usable.scores[row]
+        placement = place_by_stature(
+            lifted.joints_cam[row], lifted.sigma[row], scores > 0, camera, self.options.stature_m
+        )
         return Skeleton3D(
-            id=upstream_id or str(number),
+            id=usable.ids[row] or str(number),
             track=number,
-            joints_cam_m=np.where(seen, placement.joints_cam_m, np.float32(np.nan)),
-            sigma_m=np.full(len(joints), np.nan, np.float32),
+            joints_cam_m=placement.joints_cam_m,
+            sigma_m=placement.sigma_m,
             scores=scores,
             root_cam_m=placement.root_cam_m,
             root_covariance_m2=placement.root_covariance_m2,
             scale_source=placement.scale_source,
-            plausibility=math.nan,
+            plausibility=float(lifted.plausibility[row]),
         )
 
 
@@ -182,6 +196,15 @@ class _Usable(NamedTuple):
     scores: NDArray[np.float32]
     ids: list[str]
     sources: list[int]
+
+
+def _axes(usable: _Usable) -> NDArray[np.float64]:
+    """Return where the graph's virtual cameras look (N, 3): at the pelvis, else the mean joint."""
+    seen = usable.scores > 0
+    total = np.where(seen[..., None], usable.rays, 0.0).sum(1)
+    mean = total / np.maximum(seen.sum(1), 1)[:, None]
+    centre = np.where(seen[:, _ROOT, None], usable.rays[:, _ROOT], mean)
+    return np.concatenate([centre, np.ones((len(centre), 1))], axis=1)
 
 
 def _elevation_error_rad(predictor: Predictor) -> float:

@@ -58,12 +58,13 @@ class Skeleton3D:
         id: Upstream identity, or the own track's as text.
         track: Number of the track, >= 0; the same person keeps it from frame to frame.
         joints_cam_m: (17, 3) float32 metres, layout H36M_17; NaN = unknown.
-        sigma_m: (17,) float32 one standard deviation, metres; NaN = not estimated.
+        sigma_m: (17,) float32 metres, radius that holds 68 % of the errors relative to the root,
+            0 for the root itself; NaN where the joint is NaN.
         scores: (17,) float32 of the 2D joints; 0 where the joint was not seen and is NaN.
         root_cam_m: (3,) float64 pelvis, metres.
         root_covariance_m2: (3, 3) float64.
         scale_source: What the scale rests on.
-        plausibility: 0..1, NaN = not estimated.
+        plausibility: 0..1, share of usual poses that are less likely than this one.
     """
 
     id: str
@@ -83,12 +84,12 @@ class Elevation:
 
     Attributes:
         elevation_rad: Positive = the camera looks down.
-        roll_rad: 0 where the model assumes none.
+        roll_rad: Positive = the camera is turned clockwise, seen from behind.
         elevation_variance: rad^2 of the mean.
-        roll_variance: rad^2; NaN = not estimated.
+        roll_variance: rad^2 of the mean.
         up_cam: (3,) unit vector against gravity.
         samples: Lifted people that entered.
-        converged: The variance is small enough to rely on.
+        converged: The variances are small enough to rely on.
     """
 
     elevation_rad: float

@@ -22,6 +22,7 @@ _LATERAL_SIGMA_M = 0.05
 # Ankles stand 0.039 and ears 0.936 of the stature above the floor; the chain of bones between
 # them is the rest. Source: segment lengths of Drillis and Contini (1966), as fractions of stature.
 _CHAIN_SHARE = 0.936 - 0.039
+_ROOT = H36M_17.index('pelvis')
 _TRUNK = ('pelvis', 'spine', 'thorax', 'neck_nose', 'head_top')
 _LEGS = tuple(
     tuple(f'{side}_{part}' for part in ('hip', 'knee', 'ankle')) for side in ('left', 'right')
@@ -33,13 +34,16 @@ class Placement:
     """A person in metres.
 
     Attributes:
-        joints_cam_m: (17, 3) float32, optical frame.
+        joints_cam_m: (17, 3) float32, optical frame; NaN where not seen.
+        sigma_m: (17,) float32, radius that holds 68 % of the errors relative to the root; 0 for
+            the root itself, NaN where not seen.
         root_cam_m: (3,) pelvis.
         root_covariance_m2: (3, 3); long along the ray, because scale is the least certain.
         scale_source: STATURE, or UNKNOWN when the camera itself is only assumed.
     """
 
     joints_cam_m: NDArray[np.float32]
+    sigma_m: NDArray[np.float32]
     root_cam_m: NDArray[np.float64]
     root_covariance_m2: NDArray[np.float64]
     scale_source: ScaleSource
@@ -59,21 +63,37 @@ def skeleton_stature(joints: NDArray[np.float32]) -> float:
     return (chain(_TRUNK) + (chain(_LEGS[0]) + chain(_LEGS[1])) / 2) / _CHAIN_SHARE
 
 
-def place_by_stature(joints: NDArray[np.float32], camera: Camera, stature_m: float) -> Placement:
-    """Scale joints (17, 3), which hold place and shape up to one scale, to a stature.
+def place_by_stature(
+    joints: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    camera: Camera,
+    stature_m: float,
+) -> Placement:
+    """Scale what is known up to one scale to a stature.
 
     Args:
-        joints: Camera frame, any unit, the root in front of the camera.
+        joints: (17, 3) complete, camera frame, any unit, the root in front of the camera.
+        sigma: (17,) their radii of error, same unit.
+        seen: (17,) joints that are not a guess; only they come out.
         camera: An assumed camera makes the covariance large and the source UNKNOWN.
         stature_m: Assumed height of the person, metres.
     """
     scale = stature_m / max(skeleton_stature(joints), 1e-9)
     placed = joints.astype(np.float64) * scale
-    root = placed[H36M_17.index('pelvis')]
+    root = placed[_ROOT]
     distance = float(np.linalg.norm(root))
     ray = root / max(distance, 1e-9)
     spread = _ASSUMED_CAMERA_SPREAD if camera.assumed else _STATURE_SPREAD
     along = np.outer(ray, ray)
-    covariance = (spread * distance) ** 2 * along + _LATERAL_SIGMA_M**2 * (np.eye(3) - along)
-    source = ScaleSource.UNKNOWN if camera.assumed else ScaleSource.STATURE
-    return Placement(placed.astype(np.float32), root, covariance, source)
+    sigma_m = sigma.astype(np.float64) * scale
+    sigma_m[_ROOT] = 0.0
+    # A guess must not look like a measurement.
+    return Placement(
+        joints_cam_m=np.where(seen[:, None], placed, np.nan).astype(np.float32),
+        sigma_m=np.where(seen, sigma_m, np.nan).astype(np.float32),
+        root_cam_m=root,
+        root_covariance_m2=(spread * distance) ** 2 * along
+        + _LATERAL_SIGMA_M**2 * (np.eye(3) - along),
+        scale_source=ScaleSource.UNKNOWN if camera.assumed else ScaleSource.STATURE,
+    )

@@ -15,10 +15,11 @@ from elepose_core.skeleton import H36M_17
 
 __all__ = ['Lifted', 'Predictor']
 
-_INPUTS = ('rays', 'scores', 'up_cam', 'up_known')
-_OUTPUTS = ('joints_cam', 'up_cam_estimate')
+_INPUTS = ('rays', 'scores', 'up_cam', 'up_variance')
+_OUTPUTS = ('joints_cam', 'up_cam_estimate', 'sigma', 'plausibility', 'up_variance_estimate')
 # People of one call; more are lifted in several.
 _LARGEST_BATCH = 256
+_LENGTH_TOLERANCE = 1e-3
 
 
 class Lifted(NamedTuple):
@@ -26,11 +27,18 @@ class Lifted(NamedTuple):
 
     Attributes:
         joints_cam: (N, 17, 3) float32, camera frame, up to one scale per person.
-        up_cam: (N, 3) float32, the graph's own estimate of up.
+        up_cam: (N, 3) float32, the graph's own estimate of up, whatever it was told.
+        sigma: (N, 17) float32, radius that holds 68 % of a joint's errors, unit of the joints.
+        plausibility: (N,) float32, share of usual poses that are less likely, 0..1.
+        up_variance: (N, 2) float32, rad^2 of the estimate's elevation and roll as a camera that
+            looks straight at the person would have them.
     """
 
     joints_cam: NDArray[np.float32]
     up_cam: NDArray[np.float32]
+    sigma: NDArray[np.float32]
+    plausibility: NDArray[np.float32]
+    up_variance: NDArray[np.float32]
 
 
 class Predictor:
@@ -85,16 +93,19 @@ class Predictor:
         rays: NDArray[np.float32],
         scores: NDArray[np.float32],
         up_cam: NDArray[np.float32] | None = None,
+        up_variance: NDArray[np.float32] | None = None,
     ) -> Lifted:
         """Lift N people.
 
         Args:
             rays: (N, 17, 2) undistorted x/z, y/z; NaN = missing.
             scores: (N, 17); 0 = missing.
-            up_cam: (N, 3) known direction against gravity, or None for the graph's estimate.
+            up_cam: (N, 3) unit vectors against gravity, or None for the graph's estimate.
+            up_variance: (N,) rad^2 of their elevation and roll; the graph weighs them against its
+                own estimate. 0 = certain, infinite = unknown; None = certain.
 
         Raises:
-            InputError: A shape does not fit.
+            InputError: A shape does not fit, or what is told of up is no direction or variance.
         """
         count, joints = len(rays), len(H36M_17)
         if rays.shape != (count, joints, 2) or scores.shape != (count, joints):
@@ -102,12 +113,10 @@ class Predictor:
                 f'rays have shape {rays.shape} and scores {scores.shape}; '
                 f'expected (N, {joints}, 2) and (N, {joints})'
             )
-        known = up_cam is not None
-        told = np.zeros((count, 3), np.float32) if up_cam is None else np.float32(up_cam)
-        if told.shape != (count, 3):
-            raise InputError(f'up_cam has shape {told.shape}; expected ({count}, 3)')
-        feeds = (rays, scores, told, np.full(count, known, np.float32))
-        starts = range(0, count, _LARGEST_BATCH)
+        feeds = (rays, scores, *_told(up_cam, up_variance, count))
+        if not count:  # which onnxruntime does not take
+            none = np.zeros((0, joints, 3), np.float32)
+            return Lifted(none, none[:, 0], none[..., 0], none[:, 0, 0], none[:, 0, :2])
         parts = [
             self._session.run(
                 list(_OUTPUTS),
@@ -116,10 +125,32 @@ class Predictor:
                     for name, feed in zip(_INPUTS, feeds, strict=True)
                 },
             )
-            for start in starts
+            for start in range(0, count, _LARGEST_BATCH)
         ]
-        if not parts:
-            empty = np.zeros((0, joints, 3), np.float32)
-            return Lifted(empty, empty[:, 0])
-        joints_cam, up = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Lifted(joints_cam, up)
+        return Lifted(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _told(
+    up_cam: NDArray[np.float32] | None, variance: NDArray[np.float32] | None, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return directions (N, 3) and variances (N,) for the graph, checked."""
+    if up_cam is None:
+        if variance is not None:
+            raise InputError('up_variance is given without up_cam; expected both or neither')
+        # Any direction serves where nothing is known of it.
+        any_up = np.tile(np.array([0, -1, 0], np.float32), (count, 1))
+        return any_up, np.full(count, np.inf, np.float32)
+    up = np.asarray(up_cam, np.float32)
+    certain = np.zeros(count, np.float32)
+    told_variance = certain if variance is None else np.asarray(variance, np.float32)
+    if up.shape != (count, 3) or told_variance.shape != (count,):
+        raise InputError(
+            f'up_cam has shape {up.shape} and up_variance {told_variance.shape}; '
+            f'expected ({count}, 3) and ({count},)'
+        )
+    length = np.linalg.norm(up, axis=1)
+    if not (abs(length - 1) < _LENGTH_TOLERANCE).all():
+        raise InputError(f'up_cam has lengths {length.min()}..{length.max()}; expected 1')
+    if not (told_variance >= 0).all():
+        raise InputError(f'up_variance has {told_variance.min()}; expected 0 or more')
+    return up, told_variance

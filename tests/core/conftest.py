@@ -184,25 +184,31 @@ def manifest_of() -> Callable[..., Manifest]:
 
 
 @pytest.fixture(scope='session')
-def tiny_lifter() -> Any:
-    """Return an untrained lifter: nearly flat people and a level camera, small and fixed."""
+def tiny_graph() -> Any:
+    """Return an untrained graph: nearly flat people and a level camera, small and fixed."""
     import torch
 
+    from elepose_core.models.graph import LiftingGraph
     from elepose_core.models.lifter import Lifter, LifterConfig
+    from elepose_core.models.observation import observe
+    from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior, PriorConfig, scaled_pose
 
     torch.manual_seed(0)
-    config = LifterConfig(width=16, blocks=1, elevation_width=16, elevation_blocks=1)
-    return Lifter(config).eval()
+    lifter = Lifter(LifterConfig(width=16, blocks=1, elevation_width=16, elevation_blocks=1))
+    prior = FlowPrior(PriorConfig(components=8, blocks=2, width=16), VIEW_CONDITIONS)
+    rays = torch.from_numpy(make_pose_set(make_crowd(256)).rays).float()
+    prior.fit_components(scaled_pose(observe(rays, torch.ones(256, 17)).pose_2d))
+    return LiftingGraph(lifter, prior).eval()
 
 
 @pytest.fixture(scope='session')
-def tiny_bundle(tiny_lifter: Any, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def tiny_bundle(tiny_graph: Any, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     from elepose_core.export.onnx import export_bundle
 
     poses = make_pose_set(make_crowd(256))
     folder = tmp_path_factory.mktemp('bundles') / 'tiny.elepose'
     return export_bundle(
-        tiny_lifter, folder, make_manifest(), poses.rays.astype(np.float32), poses.scores
+        tiny_graph, folder, make_manifest(), poses.rays.astype(np.float32), poses.scores
     )
 
 

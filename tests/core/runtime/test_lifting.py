@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """People of one frame after the other, from pixels to metres."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from elepose_core.bundle import Bundle
 from elepose_core.errors import InputError
-from elepose_core.geometry.camera import Camera, project
+from elepose_core.geometry.camera import Camera, project, rays_from_pixels
+from elepose_core.runtime.elevation import camera_variances
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
-from elepose_core.runtime.people import People2D, Person2D, ScaleSource, Skeletons3D
+from elepose_core.runtime.people import Elevation, People2D, Person2D, ScaleSource, Skeletons3D
 from elepose_core.runtime.placement import skeleton_stature
 from elepose_core.runtime.predictor import Predictor
 from elepose_core.skeleton import H36M_17
@@ -60,7 +62,8 @@ def test_skeleton_has_the_documented_shapes_and_stamp(
     assert (found.sigma_m.shape, found.scores.shape) == ((17,), (17,))
     assert (found.root_cam_m.shape, found.root_covariance_m2.shape) == ((3,), (3, 3))
     assert found.scale_source == ScaleSource.STATURE
-    assert math.isnan(found.plausibility)
+    assert found.sigma_m.dtype == np.float32
+    assert 0 <= found.plausibility <= 1
     np.testing.assert_allclose(found.joints_cam_m[0], found.root_cam_m, rtol=1e-6)
 
 
@@ -78,14 +81,17 @@ def test_upright_person_comes_out_upright_with_left_on_the_left(
 def test_skeleton_projects_onto_its_keypoints_at_about_the_right_distance(
     predictor: Predictor, person: Callable[..., Person2D], standing_m: NDArray[np.float64]
 ) -> None:
-    """The untrained lifter sees flat people: somebody frontal and flat lands within 20 %."""
+    """The untrained lifter sees flat people: somebody frontal and flat lands within 20 %.
+
+    It may correct the keypoints, and this one does so by hardly anything.
+    """
     stature_m = skeleton_stature(standing_m.astype(np.float32))
     lifter = PeopleLifter(predictor, LiftingOptions(stature_m=stature_m))
     for z_m in (3.0, 6.0):
         seen = person(z_m=z_m)
         found = _lift(lifter, 0, seen).skeletons[0]
         np.testing.assert_allclose(
-            project(found.joints_cam_m, CAMERA), seen.keypoints_px, atol=0.1
+            project(found.joints_cam_m, CAMERA), seen.keypoints_px, atol=0.5
         )
         assert abs(found.root_cam_m[2] / z_m - 1) < 0.2
 
@@ -110,6 +116,7 @@ def test_missing_joints_are_nan_with_score_zero(
     seen.scores[13] = 0.0
     found = _lift(lifter, 0, seen).skeletons[0]
     missing = [3, 6, 13]
+    assert np.flatnonzero(np.isnan(found.sigma_m)).tolist() == missing
     assert np.flatnonzero(np.isnan(found.joints_cam_m).any(-1)).tolist() == missing
     assert np.flatnonzero(found.scores == 0).tolist() == missing
     assert np.isfinite(found.root_cam_m).all()
@@ -175,8 +182,8 @@ def test_detector_layout_is_converted(lifter: PeopleLifter) -> None:
     person = Person2D('', keypoints, np.full(17, 0.5, np.float32))
     found = lifter.lift(People2D(0, 'coco_17', (person,)), CAMERA).skeletons[0]
     pixels = project(found.joints_cam_m, CAMERA)
-    np.testing.assert_allclose(pixels[H36M_17.index('left_wrist')], keypoints[9], atol=0.1)
-    np.testing.assert_allclose(pixels[0], keypoints[[11, 12]].mean(0), atol=0.1)
+    np.testing.assert_allclose(pixels[H36M_17.index('left_wrist')], keypoints[9], atol=1)
+    np.testing.assert_allclose(pixels[0], keypoints[[11, 12]].mean(0), atol=1)
 
 
 def test_tracks_and_ids_stay(lifter: PeopleLifter, person: Callable[..., Person2D]) -> None:
@@ -281,7 +288,9 @@ def test_each_skeleton_says_whose_keypoints_it_came_from(
 def test_stature_scales_everything(predictor: Predictor, person: Callable[..., Person2D]) -> None:
     adult = _lift(PeopleLifter(predictor), 0, person()).skeletons[0]
     child = _lift(PeopleLifter(predictor, LiftingOptions(stature_m=0.85)), 0, person())
-    np.testing.assert_allclose(2 * child.skeletons[0].root_cam_m, adult.root_cam_m, rtol=1e-6)
+    (small,) = child.skeletons
+    np.testing.assert_allclose(2 * small.root_cam_m, adult.root_cam_m, rtol=1e-6)
+    np.testing.assert_allclose(2 * small.sigma_m, adult.sigma_m, rtol=1e-6)
 
 
 def test_assumed_camera_is_flagged(lifter: PeopleLifter, person: Callable[..., Person2D]) -> None:
@@ -353,13 +362,124 @@ def test_same_recording_gives_the_same_bits(
     assert play() == play()
 
 
-def test_elevation_variance_rests_on_what_the_bundle_states(predictor: Predictor) -> None:
-    """The tiny bundle states no val figures: 10 degrees of mean error, 1.25 times as deviation."""
-    lifter = PeopleLifter(predictor)
+def test_sigma_is_in_metres_and_the_root_has_none(
+    predictor: Predictor, lifter: PeopleLifter, person: Callable[..., Person2D]
+) -> None:
+    """The lifter's sigma is scaled by what scales its joints; errors are those from the root."""
+    seen = person()
+    found = _lift(lifter, 0, seen).skeletons[0]
+    rays = rays_from_pixels(seen.keypoints_px[None], CAMERA).astype(np.float32)
+    plain = predictor.lift(rays, seen.scores[None])
+    scale_m = found.root_cam_m[2] / plain.joints_cam[0, 0, 2]
+    np.testing.assert_allclose(found.sigma_m[1:], plain.sigma[0, 1:] * scale_m, rtol=1e-5)
+    assert found.sigma_m[0] == 0
+    assert found.plausibility == plain.plausibility[0]
+
+
+def _error_rad(predictor: Predictor, mae_deg: float | None, monkeypatch: Any) -> float:
+    """Return, as an angle, the variance that one person's estimate does not explain."""
+    metrics = {} if mae_deg is None else {'val': {'elevation_clip_mae_deg': mae_deg}}
+    manifest = predictor.manifest.model_copy(update={'metrics': metrics})
+    monkeypatch.setattr(Predictor, 'manifest', manifest)
     random = np.random.default_rng(0)
     keypoints = random.uniform(200, 400, (17, 2)).astype(np.float32)
     person = Person2D('', keypoints, np.ones(17, np.float32))
-    elevation = _lift(lifter, 0, person).elevation
+    elevation = _lift(PeopleLifter(predictor), 0, person).elevation
     assert elevation is not None
-    assert math.isclose(elevation.elevation_variance, math.radians(12.5) ** 2, rel_tol=1e-6)
-    assert not elevation.converged
+    rays = rays_from_pixels(keypoints[None], CAMERA).astype(np.float32)
+    lifted = predictor.lift(rays, person.scores[None])
+    axis = np.append(rays[0, 0], 1.0)[None]
+    own = camera_variances(lifted.up_cam, lifted.up_variance, axis)[0]
+    left = np.array([elevation.elevation_variance, elevation.roll_variance]) - own
+    assert math.isclose(left[0], left[1], rel_tol=1e-6)
+    return math.sqrt(left[0])
+
+
+@pytest.mark.parametrize(('mae_deg', 'error_deg'), [(None, 12.5), (2.0, 2.5)])
+def test_variance_holds_the_error_that_the_bundle_states(
+    mae_deg: float | None,
+    error_deg: float,
+    predictor: Predictor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deviation is 1.25 times the mean error; without figures the mean error is 10 degrees."""
+    error_rad = _error_rad(predictor, mae_deg, monkeypatch)
+    assert math.isclose(math.degrees(error_rad), error_deg, rel_tol=1e-5)
+
+
+Told = list[tuple[Any, Any]]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Return a list that takes up and its variance of every call of the graph from now on."""
+    calls: Told = []
+    plain = Predictor.lift
+
+    def lift(predictor: Predictor, rays: Any, scores: Any, up: Any = None, var: Any = None) -> Any:
+        calls.append((up, var))
+        return plain(predictor, rays, scores, up, var)
+
+    monkeypatch.setattr(Predictor, 'lift', lift)
+    return calls
+
+
+def test_up_of_the_frames_before_is_told_with_its_variance(
+    lifter: PeopleLifter, person: Callable[..., Person2D], told: Told
+) -> None:
+    before = _lift(lifter, 0, person()).elevation
+    _lift(lifter, 33, person(-1), person(1))
+    assert before is not None
+    assert told[0] == (None, None), 'nothing is known at first'
+    up, variance = told[1]
+    np.testing.assert_allclose(up, np.tile(before.up_cam, (2, 1)), atol=1e-7)
+    wanted = max(before.elevation_variance, before.roll_variance)
+    np.testing.assert_allclose(variance, [wanted, wanted], rtol=1e-6)
+    lifter.reset()
+    _lift(lifter, 66, person())
+    _lift(lifter, 0, person())
+    assert told[2:] == [(None, None)] * 2, 'forgotten: by a call, then by time that jumps back'
+
+
+def test_up_is_not_told_to_those_who_want_each_frame_by_itself(
+    predictor: Predictor, person: Callable[..., Person2D], told: Told
+) -> None:
+    alone = PeopleLifter(predictor, LiftingOptions(use_fused_up=False))
+    first, second = (_lift(alone, ms, person()).skeletons[0] for ms in (0, 33))
+    assert told == [(None, None)] * 2
+    np.testing.assert_array_equal(first.joints_cam_m, second.joints_cam_m)
+
+
+def test_hidden_pelvis_turns_the_virtual_camera_to_the_mean_joint(
+    predictor: Predictor, person: Callable[..., Person2D]
+) -> None:
+    seen = person(x_m=2.0)
+    seen.scores[[0, 5, 11]] = 0.0
+    elevation = _lift(PeopleLifter(predictor), 0, seen).elevation
+    assert elevation is not None
+    rays = rays_from_pixels(seen.keypoints_px[None], CAMERA).astype(np.float32)
+    lifted = predictor.lift(rays, seen.scores[None])
+    axis = np.append(rays[0, seen.scores > 0].mean(0), 1.0)[None]
+    own = camera_variances(lifted.up_cam, lifted.up_variance, axis)[0]
+    wanted = own[0] + math.radians(12.5) ** 2
+    assert math.isclose(elevation.elevation_variance, wanted, rel_tol=1e-6)
+
+
+def test_what_is_fed_back_does_not_prove_itself(
+    predictor: Predictor, person: Callable[..., Person2D]
+) -> None:
+    """Estimate and variance are the same to the bit, whether the lifter is told them or not."""
+    listening = PeopleLifter(predictor)
+    deaf = PeopleLifter(predictor, LiftingOptions(use_fused_up=False))
+    moved = 0.0
+    for ms in range(0, 2000, 200):
+        people = person(ms / 1000), person(-1, z_m=3.0)
+        one, other = _lift(listening, ms, *people), _lift(deaf, ms, *people)
+        for mine, theirs in zip(one.skeletons, other.skeletons, strict=True):
+            moved = max(moved, float(np.abs(mine.joints_cam_m - theirs.joints_cam_m).max()))
+        assert one.elevation is not None
+        assert other.elevation is not None
+        for field in dataclasses.fields(Elevation):
+            found, wanted = (getattr(e, field.name) for e in (one.elevation, other.elevation))
+            np.testing.assert_array_equal(found, wanted)
+    assert moved > 0, 'the poses do listen'

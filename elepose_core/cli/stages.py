@@ -116,7 +116,7 @@ def _alternation(
         clip_elevation=elevation.cpu(),
     )
     prior = stages.prior(_ALTERNATION, VIEW_CONDITIONS, fit)
-    ratios = bone_ratios_by_person(*poses_for_bones(data))
+    ratios = bone_ratios_by_person(*poses_for_bones(data), data.people)
     module = Alternators(teacher, elevation, prior, ratios).to(device)
     recipe = Alternation(
         module, on_device, experiment.clips, experiment.alternation_losses, share, seed

@@ -58,15 +58,16 @@ def bone_ratios_from_2d(
 _ENOUGH_POSES = 1000
 
 
-def bone_ratios_by_person(pose_2d: Tensor, person: Tensor) -> Tensor:
+def bone_ratios_by_person(pose_2d: Tensor, person: Tensor, people: int) -> Tensor:
     """Estimate relative bone lengths (people, bones) of each person; see `bone_ratios_from_2d`.
 
     Args:
         pose_2d: (N, J, 2) complete poses in normalised image coordinates.
-        person: (N,) index 0 ... people - 1. Who is seen in few poses gets the bones of all.
+        person: (N,) index 0 ... people - 1.
+        people: Their number. Who is seen in few poses, or none, gets the bones of all.
     """
-    count = torch.bincount(person)
-    result = bone_ratios_from_2d(pose_2d).repeat(len(count), 1)
+    count = torch.bincount(person, minlength=people)
+    result = bone_ratios_from_2d(pose_2d).repeat(people, 1)
     for index in torch.nonzero(count >= _ENOUGH_POSES).flatten().tolist():
         result[index] = bone_ratios_from_2d(pose_2d[person == index])
     return result

@@ -75,7 +75,8 @@ class Keypoints2D:
         rays: (N, 17, 2) normalised image coordinates.
         clip: (N,) index of the clip, 0 ... clips - 1; one fixed camera without roll each.
         frame: (N,) number of the frame within its clip.
-        person: (N,) index of the person; clips of one person share the lengths of bones.
+        person: (N,) index of the person, 0 ... people - 1; clips of one person share the lengths
+            of bones.
     """
 
     rays: Tensor
@@ -87,6 +88,11 @@ class Keypoints2D:
     def clips(self) -> int:
         """Return the number of clips."""
         return int(self.clip.max()) + 1
+
+    @property
+    def people(self) -> int:
+        """Return the number of people."""
+        return int(self.person.max()) + 1
 
     def select(self, rows: Tensor) -> 'Keypoints2D':
         """Return some of the poses."""

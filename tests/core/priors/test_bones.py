@@ -13,6 +13,7 @@ torch = pytest.importorskip('torch', reason='priors are torch functions')
 from elepose_core.models.observation import observe  # noqa: E402
 from elepose_core.priors.bones import (  # noqa: E402
     bone_lengths,
+    bone_ratios_by_person,
     bone_ratios_from_2d,
     symmetric_bones,
 )
@@ -72,6 +73,25 @@ def test_ratios_do_not_depend_on_size_order_or_side(crowd_of: Callable[..., Any]
     torch.testing.assert_close(bone_ratios_from_2d(3.0 * pose.flip(0)), ratios)
     mirrored = pose[:, list(H36M_17.mirror)] * torch.tensor([-1.0, 1.0])
     torch.testing.assert_close(bone_ratios_from_2d(mirrored), ratios)
+
+
+def test_everybody_who_is_seen_often_has_bones_of_their_own(
+    crowd_of: Callable[..., Any], rest_m: dict[str, tuple[float, float, float]]
+) -> None:
+    long = {name: tuple(1.3 * x for x in b) if 'knee' in name else b for name, b in rest_m.items()}
+    poses = [
+        _seen(crowd_of(count, seed=seed, bones_m=bones))
+        for seed, (count, bones) in enumerate([(1200, rest_m), (1200, long), (5, long)])
+    ]
+    person = torch.repeat_interleave(torch.arange(3), torch.tensor([1200, 1200, 5]))
+    found = bone_ratios_by_person(torch.cat(poses), person, 4)
+    assert found.shape == (4, 16)
+    torch.testing.assert_close(found[0], bone_ratios_from_2d(poses[0]))
+    torch.testing.assert_close(found[1], bone_ratios_from_2d(poses[1]))
+    everybody = bone_ratios_from_2d(torch.cat(poses))
+    # Five poses do not show every bone in full, none show nothing: the bones of all are taken.
+    torch.testing.assert_close(found[2], everybody)
+    torch.testing.assert_close(found[3], everybody)
 
 
 def test_symmetric_bones_by_hand() -> None:

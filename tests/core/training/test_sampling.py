@@ -33,7 +33,7 @@ def test_clips_are_counted_and_poses_chosen() -> None:
     index = torch.arange(4)
     clip = torch.tensor([0, 2, 2, 1])
     data = Keypoints2D(torch.randn(4, 17, 2), clip, frame=index, person=index * 10)
-    assert data.clips == 3
+    assert (data.clips, data.people) == (3, 31)
     moved = data.to(torch.device('cpu')).select(torch.tensor([3, 1]))
     assert torch.equal(moved.rays, data.rays[[3, 1]])
     assert [moved.clip.tolist(), moved.frame.tolist(), moved.person.tolist()] == [

@@ -63,7 +63,8 @@ def recipe_of(
         seed: int = 0, data: Keypoints2D = data, teacher: Teacher | None = None, **settings: Any
     ) -> Alternation:
         elevation = torch.linspace(-0.2, 0.4, data.clips, dtype=torch.float64)
-        ratios = torch.linspace(0.5, 1.5, 16, dtype=torch.float64)
+        ratios = torch.linspace(0.5, 1.5, 16, dtype=torch.float64).repeat(data.people, 1)
+        ratios += torch.arange(data.people)[:, None] / 10
         teacher = copy.deepcopy(teacher_of() if teacher is None else teacher)
         module = Alternators(teacher, elevation, copy.deepcopy(prior), ratios)
         config = AlternationConfig(**settings)
@@ -133,7 +134,7 @@ def test_elevations_of_clips_learn_what_a_finite_difference_says(
         )
         lengths = bone_lengths(joints)
         relative = lengths / lengths.mean(1, keepdim=True)
-        bones = (relative - parts.bone_ratios).square().sum(1).mean()
+        bones = (relative - parts.bone_ratios[draw['clip']]).square().sum(1).mean()
         return float(WEIGHTS.likelihood_ratio * (seen - made) + WEIGHTS.bone_ratio * bones)
 
     with torch.no_grad():
@@ -268,7 +269,7 @@ def _level(teacher: Teacher, elevation_rad: float) -> Teacher:
 def test_clips_and_bones_are_refreshed_by_hand(
     recipe_of: Callable[..., Alternation], teacher_of: Callable[..., Teacher]
 ) -> None:
-    """One flat person on the axis, seen again and again; the clip in the middle has no frame."""
+    """Flat people on the axis, seen again and again; who is between them has no frame."""
     person = torch.from_numpy(np.random.default_rng(0).uniform(-0.2, 0.2, (17, 2)))
     person[0] = 0.0
     clip = torch.tensor([0, 2] * 10)
@@ -294,6 +295,7 @@ def test_clips_and_bones_are_refreshed_by_hand(
         [(lengths[child] + lengths[H36M_17.mirror[child]]) / 2 for _, child in H36M_17.bones]
     )
     halfway = (ratios.numpy() + bones / bones.mean()) / 2
+    halfway[1] = ratios[1]
     np.testing.assert_allclose(parts.bone_ratios, halfway, rtol=1e-5)
 
 
@@ -303,8 +305,9 @@ def test_refreshment_follows_from_seed_and_step(recipe_of: Callable[..., Alterna
         torch.manual_seed(seed + step)  # the global state does not matter
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(alternation, '_REFRESHED', 30)
+            patch.setattr(alternation, '_ENOUGH_POSES', 1)
             recipe.after_step(step)
-        return torch.cat([recipe.module.elevation.detach(), recipe.module.bone_ratios])
+        return torch.cat([recipe.module.elevation.detach()[:, None], recipe.module.bone_ratios], 1)
 
     first = refreshed(0, 5)
     assert torch.equal(first, refreshed(0, 5))

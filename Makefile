@@ -15,9 +15,11 @@ PYTHON_FOLDERS = elepose_core elepose_ros tests $(wildcard benchmarks demo docs)
 T ?=
 TEST_ARGUMENTS = $(if $(T),$(if $(wildcard tests/$(T)),tests/$(T),$(T)),)
 BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
+# Share of the steps that a row of the ablations gets.
+BUDGET ?= 0.5
 DEFAULT_DATA ?= $(or $(ELEPOSE_DATA),$(error set ELEPOSE_DATA to the folder that holds mocap/))
 
-.PHONY: help setup format check test test-ros test-numpy1 demo bench train-default docs clean
+.PHONY: help setup format check test test-ros test-numpy1 demo bench train-example train-default ablations docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -76,10 +78,23 @@ bench: setup
 	  fi
 	done
 
+## make train-example  train a small lifter on the data of this repository in a few minutes, and measure it
+train-example: setup
+	@$(ENTER)
+	rm -rf runs/example
+	elepose train elepose --config configs/example.toml --data data/example/train_2d.npz \
+	  --val tests/data/poses_3d.npz --out runs/example
+	elepose evaluate runs/example --data tests/data/poses_3d.npz
+
 ## make train-default  train, export and evaluate the shipped lifter again 
 train-default: setup
 	@$(ENTER)
 	bash tools/train_default.sh $(DEFAULT_DATA) runs/default
+
+## make ablations      what each ingredient of the recipe is worth: a table; hours, and goes on where it was cut off
+ablations: setup
+	@$(ENTER)
+	python3 tools/ablations.py $(DEFAULT_DATA) runs/ablations --budget $(BUDGET) --seeds 0 1 2
 
 ## make docs           write the generated pages of docs/ again
 docs: setup

@@ -89,7 +89,8 @@ def refine(  # noqa: PLR0913 - the columns of one table
         person: (N,) one number per person: clips of one person share their bone lengths, which
             matters much. None = every clip may show somebody else.
         lift: The single-frame lifter, from (rays, scores, up or None) to joints and up.
-        bone_ratios: (16,) expected bone lengths up to a factor, as `bone_ratios_from_2d` finds.
+        bone_ratios: (16,) expected bone lengths up to a factor, as `bone_ratios_from_2d` finds, or
+            (P, 16) those of the P persons in ascending order.
         config: What counts how much; None = the defaults.
         on_part: Called with (parts done, parts in all).
 
@@ -98,9 +99,10 @@ def refine(  # noqa: PLR0913 - the columns of one table
     """
     config = config or RefinementConfig()
     given = _Given(rays, clip, frame, clip if person is None else person)
-    ratios = _checked(given, bone_ratios)
+    _check(given)
     order = np.lexsort((frame, clip))
     sequences, person_of_clip = _in_order(given, order)
+    bones = _expected_bones(bone_ratios, int(person_of_clip.max()) + 1)[person_of_clip]
     seen = np.ascontiguousarray(rays[order], np.float32)
     scores = np.ones(seen.shape[:2], np.float32)
     _, told = _lifted(lift, seen, scores, None)
@@ -108,7 +110,7 @@ def refine(  # noqa: PLR0913 - the columns of one table
     adjusted = _Adjusted(
         distances=np.zeros((len(sequences), JOINTS)),
         moved=np.zeros(len(sequences)),
-        bones=np.tile(ratios, (sequences.clips, 1)),
+        bones=bones.copy(),
         up_cam=lifter_up,
         elevation_deviation_rad=np.zeros(sequences.clips),
     )
@@ -119,7 +121,7 @@ def refine(  # noqa: PLR0913 - the columns of one table
         distance = np.linalg.norm(joints, axis=-1)
         ratio = distance / distance[:, ROOT, None]
         for done, chosen in enumerate(parts, start=round_ * len(parts) + 1):
-            part = _Part(sequences, chosen, person_of_clip, ratios)
+            part = _Part(sequences, chosen, person_of_clip, bones)
             part.adjust(adjusted, ratio, lifter_up, config)
             if on_part is not None:
                 on_part(done, config.rounds * len(parts))
@@ -141,7 +143,7 @@ class _Part:
             everything.rays[rows], of_clip[everything.clip[rows]], everything.frame[rows]
         )
         _, self._person = np.unique(person[chosen], return_inverse=True)
-        self._bones = bones
+        self._bones = bones[chosen]
 
     def adjust(
         self, adjusted: _Adjusted, ratio: Array, lifter_up: Array, config: RefinementConfig
@@ -165,8 +167,7 @@ class _Part:
         )
 
 
-def _checked(given: _Given, bone_ratios: ArrayLike) -> Array:
-    """Return the bone ratios with mean 1."""
+def _check(given: _Given) -> None:
     count = len(given.rays)
     if given.rays.shape != (count, JOINTS, 2) or not count:
         raise InputError(f'rays have shape {given.rays.shape}; expected (N, {JOINTS}, 2), N > 0')
@@ -180,10 +181,19 @@ def _checked(given: _Given, bone_ratios: ArrayLike) -> Array:
     if (times > 1).any():
         clip, frame = unique[:, times > 1][:, 0]
         raise InputError(f'clip {clip} has frame {frame} more than once; expected one pose each')
+
+
+def _expected_bones(bone_ratios: ArrayLike, people: int) -> Array:
+    """Return the bones (P, 16) of each person, with mean 1."""
     ratios = np.asarray(bone_ratios, np.float64)
-    if ratios.shape != (BONES,) or not (np.isfinite(ratios) & (ratios > 0)).all():
-        raise InputError(f'bone_ratios are {ratios}; expected {BONES} positive numbers')
-    return np.asarray(ratios / ratios.mean())
+    if ratios.shape not in ((BONES,), (people, BONES)):
+        raise InputError(
+            f'bone_ratios have shape {ratios.shape}; expected ({BONES},) or ({people}, {BONES})'
+        )
+    if not (np.isfinite(ratios) & (ratios > 0)).all():
+        raise InputError(f'bone_ratios are {ratios}; expected positive numbers')
+    ratios = ratios / ratios.mean(-1, keepdims=True)
+    return np.broadcast_to(ratios, (people, BONES))
 
 
 def _in_order(given: _Given, order: Integers) -> tuple[Sequences, Integers]:

@@ -51,11 +51,11 @@ class RefinementConfig(BaseModel):
     acceleration_soft_mm: Positive = 20.0
     limb_looseness: Annotated[float, Field(ge=1)] = 2.0
     standing_mm: Positive = 10.0
-    floor_mm: Positive = 5.0
-    floor_soft_mm: Positive = 10.0
+    floor_mm: Positive = 15.0
+    floor_soft_mm: Positive = 15.0
     bone_ratio: Positive = 0.08
     bone_symmetry: Positive = 0.03
-    elevation_deg: Positive = 5.0
+    elevation_deg: Positive = 3.0
     roll_deg: Positive = 0.1
     steps_per_stage: Annotated[int, Field(ge=1)] = 3
     rounds: Annotated[int, Field(ge=1)] = 1

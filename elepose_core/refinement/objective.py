@@ -48,7 +48,7 @@ class LiftedClips(NamedTuple):
     Attributes:
         distance_ratio: (F, 17) the joints' distances from the camera by the pelvis's.
         up_cam: (C, 3) the lifter's up direction of each clip.
-        bones: (16,) expected bone lengths with mean 1.
+        bones: (C, 16) expected bone lengths of each clip's person, mean 1.
         bone_ratio_sigma: (C,) relative standard deviation of these; where clips share their
             person, so large that together they count once.
     """
@@ -154,7 +154,7 @@ def _constants(
     elevation = elevation_from_up_cam(lifted.up_cam)[:, None]
     roll = roll_from_up_cam(lifted.up_cam)[:, None]
     ratio_sigma = (lifted.bone_ratio_sigma[:, None] * bones).ravel()
-    side_sigma = np.tile(config.bone_symmetry * bones[[first for first, _ in sides]], clips)
+    side_sigma = (config.bone_symmetry * bones[:, [first for first, _ in sides]]).ravel()
     zero = np.zeros(1)
     return [
         (known([(b,) for b in range(BONES)], (1.0,), bones), Quadratic(ratio_sigma)),

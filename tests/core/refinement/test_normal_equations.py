@@ -19,7 +19,7 @@ def objective(sequences: Sequences, unknowns: Unknowns) -> Objective:
     lifted = LiftedClips(
         unknowns.distances / unknowns.distances[:, :1],
         unknowns.up_cam,
-        np.ones(BONES),
+        np.ones((sequences.clips, BONES)),
         np.full(sequences.clips, 0.1),
     )
     return Objective(sequences, lifted, RefinementConfig())

@@ -117,7 +117,7 @@ def mirrored(points: Tensor, which: Tensor) -> Tensor:
     flipped = (
         points[:, list(H36M_17.mirror)] * points.new_tensor([-1.0, 1.0, 1.0])[: points.shape[2]]
     )
-    return torch.where(which[:, None, None], flipped, points)
+    return torch.where(which[:, None, None].to(points.device), flipped, points)
 
 
 def draw_angle(batch_size: int, largest_rad: float, generator: torch.Generator) -> Tensor:

@@ -167,7 +167,12 @@ class _Stages:
             validate = None
             if self._val is not None:
                 validate = partial(_validate, self._val, self._log, _title('val', folder))
-            return train(recipe, config, self._run / folder, on_step, validate, self._processes)
+            try:
+                return train(
+                    recipe, config, self._run / folder, on_step, validate, self._processes
+                )
+            except FloatingPointError as error:
+                raise FloatingPointError(f'{folder.name or "training"}: {error}') from None
 
 
 def _title(what: str, folder: Path) -> str:

@@ -220,8 +220,8 @@ def _learn(
         if not math.isfinite(value):
             raise FloatingPointError(
                 f'{name} is {value} at step {step} (learning rate {rate:.2g}); go on from the '
-                'last checkpoint with --resume and a smaller training.learning_rate or '
-                'training.largest_gradient, or look for absurd keypoints in the data'
+                'last checkpoint with --resume and a smaller learning_rate or largest_gradient '
+                'of this stage, or look for absurd keypoints in the data'
             )
     for group, options in zip(state.groups, state.optimiser.param_groups, strict=True):
         options['lr'] = rate * group.rate

@@ -290,7 +290,7 @@ def test_term_that_is_not_finite_tells_what_to_try_and_keeps_the_last_state(
         train(recipe, config, tmp_path, lambda *_: None)
     # 1 - 0.1 - 0.1 - 0.1 < 0.75
     assert str(caught.value).startswith('logarithm is nan at step 4 (learning rate 0.1)')
-    assert 'training.learning_rate' in str(caught.value)
+    assert 'a smaller learning_rate' in str(caught.value)
     assert '\n' not in str(caught.value)
     assert load_checkpoint(tmp_path / 'last.pt')['step'] == 2
 

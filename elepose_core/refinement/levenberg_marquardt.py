@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.refinement.config import RefinementConfig
+from elepose_core.refinement.kernels import Kernel
 from elepose_core.refinement.normal_equations import NormalEquations
 from elepose_core.refinement.objective import Objective
 from elepose_core.refinement.sequences import BONES, ELEVATION, Unknowns
@@ -27,8 +28,8 @@ def minimise(
 ) -> Unknowns:
     """Bring the cost of each clip down, stage by stage with tighter bones.
 
-    Bones move whatever a single clip thinks of it, as its person's other clips want them; the
-    rest of a clip moves where its cost sinks.
+    A person's bones move where that lowers the cost of all clips of that person together, whatever
+    a single clip makes of it; the rest of a clip moves where its own cost sinks.
 
     Args:
         objective: What is known.
@@ -46,14 +47,7 @@ def minimise(
         for _ in range(config.steps_per_stage):
             equations.linearise(unknowns, kernels)
             trial = _step(equations, unknowns, person, damping)
-            unknowns = _with_bones(unknowns, trial)
-            better = objective.costs(trial, kernels) < objective.costs(unknowns, kernels)
-            unknowns = Unknowns(
-                np.where(
-                    better[objective.sequences.clip, None], trial.distances, unknowns.distances
-                ),
-                np.where(better[:, None], trial.constants, unknowns.constants),
-            )
+            unknowns, better = _accepted(objective, unknowns, trial, person, kernels)
             damping = np.where(better, damping / 5, damping * 10)
             damping = damping.clip(_LEAST_DAMPING, _MOST_DAMPING)
     return unknowns
@@ -86,7 +80,26 @@ def _step(
     )
 
 
-def _with_bones(unknowns: Unknowns, other: Unknowns) -> Unknowns:
-    constants = unknowns.constants.copy()
-    constants[:, :BONES] = other.constants[:, :BONES]
-    return Unknowns(unknowns.distances, constants)
+def _accepted(
+    objective: Objective,
+    unknowns: Unknowns,
+    trial: Unknowns,
+    person: Integers,
+    kernels: list[Kernel],
+) -> tuple[Unknowns, NDArray[np.bool_]]:
+    """Return what is kept of a step, and the clips (C,) that moved."""
+    bones_only = unknowns.constants.copy()
+    bones_only[:, :BONES] = trial.constants[:, :BONES]
+    fallback = Unknowns(unknowns.distances, bones_only)
+    before, after, with_bones = (
+        objective.costs(point, kernels) for point in (unknowns, trial, fallback)
+    )
+    best = np.minimum(after, with_bones)
+    sinks = np.bincount(person, best) < np.bincount(person, before)
+    new_bones = sinks[person]
+    moved = new_bones & (after < with_bones)
+    constants = np.where(new_bones[:, None], bones_only, unknowns.constants)
+    constants = np.where(moved[:, None], trial.constants, constants)
+    moved_frames = moved[objective.sequences.clip, None]
+    distances = np.where(moved_frames, trial.distances, unknowns.distances)
+    return Unknowns(distances, constants), moved

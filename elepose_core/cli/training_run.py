@@ -64,7 +64,7 @@ class TrainingRun:
     def train(self, data: Sequence[Path], val: Path | None) -> None:
         """Train prior and lifter to the end; a run that was cut off goes on."""
         poses = _complete_poses(data)
-        measured = None if val is None else _thinned(PoseSet.load(val))
+        measured = None if val is None else _measurable(val)
         first = self._processes.is_first
         if first:
             self._begin(data, poses)
@@ -294,5 +294,9 @@ def _complete_poses(data: Sequence[Path]) -> Keypoints2D:
     return Keypoints2D(*(torch.from_numpy(column) for column in columns))
 
 
-def _thinned(val: PoseSet) -> PoseSet:
+def _measurable(path: Path) -> PoseSet:
+    """Read a val set, thinned; refuse one without truth before hours are spent."""
+    val = PoseSet.load(path)
+    if val.joints_cam_m is None:
+        raise InputError(f'{path} has no joints_cam_m; expected 3D truth to measure on')
     return val.select(np.arange(0, len(val), max(1, len(val) // _VAL_POSES)))

@@ -150,6 +150,7 @@ def test_divergence_is_one_sentence_and_exit_code_1(
         (('--device', 'tpu'), "device is 'tpu'; expected auto, cpu, cuda or cuda:N"),
         (('--device', 'cuda:99'), 'device is cuda:99; expected GPU 99, but torch finds'),
         (('--set', 'training.precision=int8'), 'setting training.precision is'),
+        (('--val', str(TRAIN)), 'poses_2d.npz has no joints_cam_m; expected 3D truth'),
     ],
 )
 def test_what_is_not_there_is_refused_before_it_begins(

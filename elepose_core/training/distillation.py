@@ -17,6 +17,7 @@ from elepose_core.geometry.virtual_camera import (
 from elepose_core.losses import DistillationWeights
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.observation import Observation, observe
+from elepose_core.skeleton import H36M_17
 from elepose_core.training.loop import Group
 from elepose_core.training.round_trip import turned
 from elepose_core.training.sampling import (
@@ -27,7 +28,9 @@ from elepose_core.training.sampling import (
     mirrored,
 )
 
-__all__ = ['Distillation', 'Lessons']
+__all__ = ['Distillation', 'Lessons', 'stretched']
+
+_ROOT = H36M_17.index('pelvis')
 
 
 # How much less a lesson counts that refinement moved far, and one whose camera is not certain.
@@ -78,9 +81,9 @@ class Lessons:
 class Distillation:
     """Recipe of `training.loop`: plain supervision by the teacher.
 
-    Poses are seen as they were or turned about up, by cameras higher or lower than the real one,
-    that roll, with joints missing and shaken, by a lifter that is told up exactly, roughly or not
-    at all.
+    Poses are seen as they were, or with other bones, or turned about up, by cameras higher or
+    lower than the real one, that roll, with joints missing and shaken, by a lifter that is told
+    up exactly, roughly or not at all.
 
     Attributes:
         module: The graph that is deployed; its lifter learns.
@@ -117,8 +120,10 @@ class Distillation:
         # Of the told ones every third is told exactly.
         rough = (told < config.told_share * 2 / 3).float()
         deviation = torch.rand(batch_size, generator=generator) * _rad(config.told_deviation_deg)
+        stretch = torch.randn(batch_size, len(H36M_17.bones), generator=generator) * config.stretch
+        stretch = stretch * share(config.stretched_share)[:, None]
         joints, up = self._seen_anew(
-            mirrored(lessons.joints[rows], flip),
+            stretched(mirrored(lessons.joints[rows], flip), stretch),
             lessons.elevation_rad[rows],
             azimuth,
             tilt,
@@ -192,6 +197,25 @@ class Distillation:
         joints = torch.cat([joints[..., :2] @ turn, joints[..., 2:]], dim=-1)
         up = torch.cat([(up[:, None, :2] @ turn)[:, 0], up[:, 2:]], dim=-1)
         return joints, up
+
+
+def stretched(joints: Tensor, stretch: Tensor) -> Tensor:
+    """Lengthen bones: the same pose of somebody else.
+
+    Args:
+        joints: (B, 17, 3).
+        stretch: (B, 16) logarithm of the factor of each bone; both sides take that of the right.
+    """
+    by_child = {child: bone for bone, (_, child) in enumerate(H36M_17.bones)}
+    right = set(H36M_17.right)
+    moved = [joints[:, _ROOT]] * len(H36M_17)
+    factor = torch.exp(stretch.to(joints.device))
+    for parent, child in H36M_17.bones:
+        fellow = H36M_17.mirror[child]
+        bone = by_child[fellow if fellow in right else child]
+        vector = joints[:, child] - joints[:, parent]
+        moved[child] = moved[parent] + vector * factor[:, bone, None]
+    return torch.stack(moved, dim=1)
 
 
 def _observed(draw: dict[str, Tensor]) -> tuple[Observation, Tensor, Tensor]:

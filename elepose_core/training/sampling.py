@@ -47,7 +47,8 @@ _HIDDEN_TOGETHER = torch.tensor(
 class SamplingConfig(BaseModel):
     """How the input of the lifter is varied; shares are probabilities per pose.
 
-    `noise` is the largest standard deviation of a pose's keypoints in units of its angular size.
+    `noise` is the largest standard deviation of a pose's keypoints in units of its angular size,
+    `stretch` the relative standard deviation of bones of people that were made up.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
@@ -58,6 +59,8 @@ class SamplingConfig(BaseModel):
     most_random_hidden: float = Field(0.4, ge=0, le=1)
     noisy_share: float = Field(0.6, ge=0, le=1)
     noise: float = Field(0.08, ge=0, le=1)
+    stretched_share: float = Field(0.5, ge=0, le=1)
+    stretch: float = Field(0.08, ge=0, le=0.3)
     new_view_share: float = Field(0.5, ge=0, le=1)
     tilted_share: float = Field(0.25, ge=0, le=1)
     tilt_deg: float = Field(8.0, ge=0, le=45)

@@ -1,16 +1,18 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the lifter sees, by hand, and what must hold of it whatever its weights are."""
+"""Lifter and teacher: what must hold of them whatever their weights are."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='models are torch modules')
 
-from elepose_core.models.lifter import Lifter, LifterConfig, back_project, observe  # noqa: E402
-from elepose_core.skeleton import H36M_17  # noqa: E402
+from elepose_core.models.lifter import Lifted, Lifter, LifterConfig  # noqa: E402
+from elepose_core.models.observation import Observation, observe, project  # noqa: E402
+from elepose_core.models.teacher import Teacher, TeacherGraph  # noqa: E402
 
 TINY = LifterConfig(width=8, blocks=1, elevation_width=8, elevation_blocks=1)
 
@@ -19,90 +21,114 @@ def _rays(count: int, seed: int = 0) -> 'torch.Tensor':
     return torch.from_numpy(np.random.default_rng(seed).uniform(-0.3, 0.3, (count, 17, 2)))
 
 
-def _lifter() -> Lifter:
-    torch.manual_seed(1)
-    lifter = Lifter(TINY).double()
-    # The heads start near zero; larger ones let a mistake show.
-    for head in (lifter.depth_head, lifter.elevation_head):
-        torch.nn.init.normal_(head.weight, std=0.3)
-    return lifter
-
-
 def _ones(*shape: int) -> 'torch.Tensor':
     return torch.ones(shape, dtype=torch.float64)
 
 
-def test_axis_goes_through_the_pelvis() -> None:
-    seen = observe(_rays(5), _ones(5, 17))
-    np.testing.assert_allclose(seen.pose_2d[:, 0], 0, atol=1e-12)
+def _seen(count: int, hidden: tuple[int, ...] = ()) -> Observation:
+    visible = _ones(count, 17)
+    visible[:, list(hidden)] = 0.0
+    return observe(_rays(count), visible)
 
 
-def test_axis_goes_through_the_mean_of_what_is_seen_without_the_pelvis() -> None:
-    rays = torch.zeros(1, 17, 2, dtype=torch.float64)
-    visible = torch.zeros(1, 17, dtype=torch.float64)
-    rays[0, 0] = torch.tensor([9.0, 9.0])  # hidden
-    for joint, place in ((4, (0.9, 0.0)), (5, (1.1, 0.0))):
-        rays[0, joint], visible[0, joint] = torch.tensor(place), 1.0
-    centre = observe(rays, visible).rotation[0, 2]
-    # The mean ray (1, 0) stands 45 degrees to the right.
-    np.testing.assert_allclose(centre, [math.sqrt(0.5), 0, math.sqrt(0.5)])
+def _larger_heads(model: Any) -> Any:
+    """Return the model in double; the heads start near zero, larger ones let a mistake show."""
+    for name, module in model.named_modules():
+        if name.endswith('_head'):
+            torch.nn.init.normal_(module.weight, std=0.3)
+    return model.double()
 
 
-def test_angular_size_by_hand() -> None:
-    rays = torch.zeros(1, 17, 2, dtype=torch.float64)
-    rays[0, 5], rays[0, 6] = torch.tensor([0.0, 0.3]), torch.tensor([0.4, 0.3])
-    visible = torch.zeros(1, 17, dtype=torch.float64)
-    visible[0, [0, 5, 6]] = 1.0
-    # Distances 0, 0.3 and 0.5 from the axis.
-    assert math.isclose(observe(rays, visible).scale.item(), 0.8 / 3, rel_tol=1e-5)
+def _lifter() -> Lifter:
+    torch.manual_seed(1)
+    return _larger_heads(Lifter(TINY))
 
 
-def test_hidden_joints_do_not_count_for_axis_and_size() -> None:
-    rays, visible = _rays(4), _ones(4, 17)
-    visible[:, [3, 9]] = 0.0
-    other = rays.clone()
-    other[:, [3, 9]] = 50.0
-    first, second = observe(rays, visible), observe(other, visible)
-    torch.testing.assert_close(first.scale, second.scale)
-    torch.testing.assert_close(first.rotation, second.rotation)
-
-
-def test_back_projection_by_hand() -> None:
-    pose_2d = torch.tensor([[[0.5, -0.25], [1.0, 1.0]]])
-    joints = back_project(pose_2d, torch.tensor([[2.0, -1.0]]))
-    # The second would lie behind the camera: it is kept 0.3 in front of it.
-    np.testing.assert_allclose(joints[0], [[1.0, -0.5, 2.0], [0.3, 0.3, 0.3]], rtol=1e-6)
+def _lift(
+    lifter: Lifter,
+    seen: Observation,
+    elevation: float = 0.2,
+    roll: float = 0.0,
+    deviation: float = 0.0,
+) -> Lifted:
+    count = len(seen.scale)
+    angles = (torch.full((count,), v, dtype=torch.float64) for v in (elevation, roll, deviation))
+    with torch.no_grad():
+        return lifter(seen, *angles)
 
 
 def test_untrained_lifter_sees_flat_people_and_a_level_camera() -> None:
     torch.manual_seed(0)
     lifter = Lifter(LifterConfig())
     seen = observe(_rays(20).float(), torch.ones(20, 17))
-    lifted = lifter(seen, torch.tensor([[0.0, -1.0, 0.0]]).expand(20, 3))
-    assert (lifted.depth - 1).abs().max() < 0.05
-    assert lifter.elevation(seen).abs().max() < math.radians(5)
+    nothing = torch.zeros(20)
+    lifted, own = lifter(seen, nothing, nothing, nothing), lifter.up(seen)
+    assert (lifted.joints[..., 2] - 1).abs().max() < 0.05
+    torch.testing.assert_close(project(lifted.joints), seen.pose_2d, atol=0.02, rtol=0)
+    for angle in own[:2]:
+        assert angle.abs().max() < math.radians(5)
+    for deviation in own[2:]:
+        np.testing.assert_allclose(deviation.detach(), math.exp(-2.0), rtol=0.05)
 
 
-def test_root_is_at_depth_one_and_elevation_below_ninety_degrees() -> None:
-    lifter = _lifter()
-    seen = observe(_rays(50), _ones(50, 17))
-    lifted = lifter(seen, torch.nn.functional.normalize(_rays(50)[:, :3, 0], dim=1))
-    np.testing.assert_array_equal(lifted.depth[:, 0].detach(), 1.0)
-    assert lifted.depth[:, 1:].std() > 0
-    assert lifted.completion.shape == (50, 17, 2)
-    assert lifter.elevation(seen).abs().max() < math.pi / 2
+def test_root_is_at_depth_one_and_angles_below_ninety_degrees() -> None:
+    lifter, seen = _lifter(), _seen(50)
+    lifted = _lift(lifter, seen)
+    np.testing.assert_array_equal(lifted.joints[:, 0, 2], 1.0)
+    assert lifted.joints[:, 1:, 2].std() > 0
+    assert (lifted.sigma > 0).all()
+    own = lifter.up(seen)
+    assert max(angle.abs().max() for angle in own[:2]) < math.pi / 2
 
 
-def test_depth_offsets_grow_with_the_angular_size() -> None:
+def test_missing_joints_are_guessed_from_the_axis_whatever_they_hold() -> None:
+    lifter, hidden = _lifter(), (3, 9)
+    visible = _ones(4, 17)
+    visible[:, list(hidden)] = 0.0
+    other = _rays(4)
+    other[:, list(hidden)] = 0.123
+    first, second = observe(_rays(4), visible), observe(other, visible)
+    for mine, theirs in zip(_lift(lifter, first), _lift(lifter, second), strict=True):
+        torch.testing.assert_close(mine, theirs)
+    torch.testing.assert_close(lifter.up(first), lifter.up(second))
+    whole = _lift(lifter, observe(_rays(4), _ones(4, 17)))
+    assert (whole.joints - _lift(lifter, first).joints).abs().max() > 1e-3, 'the mask is seen'
+
+
+@pytest.mark.parametrize('turn_rad', [-2.0, 0.3])
+def test_roll_that_is_told_turns_what_comes_out(turn_rad: float) -> None:
+    """The network never sees a rolled person: turning input and roll turns the joints."""
+    lifter, seen = _lifter(), _seen(6)
+    cosine, sine = math.cos(turn_rad), math.sin(turn_rad)
+    # A camera that rolls clockwise sees the scene turn the other way.
+    turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float64)
+    rolled = Observation(seen.pose_2d @ turn.T, seen.visible, seen.scale, seen.rotation)
+    straight, found = _lift(lifter, seen), _lift(lifter, rolled, roll=turn_rad)
+    torch.testing.assert_close(found.joints[..., :2], straight.joints[..., :2] @ turn.T)
+    torch.testing.assert_close(found.joints[..., 2], straight.joints[..., 2])
+    torch.testing.assert_close(found.sigma, straight.sigma)
+
+
+def test_depth_offsets_and_sigma_grow_with_the_angular_size() -> None:
     """The shape of a person keeps its proportions near and far."""
     lifter = _lifter()
-    lifter.trunk[0].weight.data[:, 51] = 0.0  # forget the logarithm of the size
-    rays, up = _rays(3) * 0.1, _ones(3, 3)
+    lifter.trunk.entry.weight.data[:, 51] = 0.0  # forget the logarithm of the size
+    rays = _rays(3) * 0.1
     rays = rays - rays[:, :1]
     near, far = observe(rays, _ones(3, 17)), observe(rays * 0.5, _ones(3, 17))
     np.testing.assert_allclose(near.scale / far.scale, 2.0, rtol=1e-4)
-    offsets = [lifter(seen, up).depth.detach() - 1 for seen in (near, far)]
-    np.testing.assert_allclose(offsets[0], 2.0 * offsets[1], rtol=1e-4)
+    first, second = (_lift(lifter, seen) for seen in (near, far))
+    np.testing.assert_allclose(
+        first.joints[..., 2] - 1, 2.0 * (second.joints[..., 2] - 1), rtol=1e-4, atol=1e-12
+    )
+    np.testing.assert_allclose(first.sigma, 2.0 * second.sigma, rtol=1e-4)
+
+
+def test_lifter_hears_elevation_and_how_sure_it_is() -> None:
+    lifter, seen = _lifter(), _seen(5)
+    wanted = _lift(lifter, seen).joints
+    for other in ({'elevation': 0.5}, {'deviation': 0.3}):
+        assert (_lift(lifter, seen, **other).joints - wanted).abs().max() > 1e-3
 
 
 def test_gradients_are_the_numerical_ones() -> None:
@@ -111,22 +137,22 @@ def test_gradients_are_the_numerical_ones() -> None:
     visible = _ones(2, 17)
     visible[0, 5] = 0.0
 
-    def loss(rays: 'torch.Tensor') -> tuple['torch.Tensor', ...]:
+    def outputs(rays: 'torch.Tensor') -> tuple['torch.Tensor', ...]:
         seen = observe(rays, visible)
-        elevation = lifter.elevation(seen)
-        up = torch.stack([0 * elevation, -torch.cos(elevation), -torch.sin(elevation)], dim=1)
-        lifted = lifter(seen, up)
-        return back_project(seen.pose_2d, lifted.depth), lifted.completion, elevation
+        own = lifter.up(seen)
+        lifted = lifter(seen, own.elevation_rad, own.roll_rad, own.elevation_deviation_rad)
+        return (*lifted, *own)
 
-    assert torch.autograd.gradcheck(loss, (rays,))
+    assert torch.autograd.gradcheck(outputs, (rays,))
 
 
 @pytest.mark.parametrize('place', [0.0, 0.4])
 def test_gradient_stays_finite_when_all_joints_coincide(place: float) -> None:
     rays = torch.full((2, 17, 2), place, dtype=torch.float64, requires_grad=True)
-    seen = observe(rays, _ones(2, 17))
-    lifted = _lifter()(seen, _ones(2, 3))
-    (lifted.depth.sum() + lifted.completion.sum() + seen.scale.sum()).backward()
+    lifter, seen = _lifter(), observe(rays, _ones(2, 17))
+    own = lifter.up(seen)
+    lifted = lifter(seen, own.elevation_rad, own.roll_rad, own.elevation_deviation_rad)
+    (lifted.joints.sum() + lifted.sigma.sum()).backward()
     assert torch.isfinite(rays.grad).all()
 
 
@@ -134,11 +160,45 @@ def test_nobody_and_nothing_seen_give_numbers() -> None:
     lifter = _lifter()
     for count in (0, 3):
         seen = observe(_rays(count), torch.zeros(count, 17, dtype=torch.float64))
-        lifted = lifter(seen, _ones(count, 3))
-        assert lifted.depth.shape == (count, len(H36M_17))
-        assert torch.isfinite(lifted.depth).all()
+        lifted = _lift(lifter, seen)
+        assert lifted.joints.shape == (count, 17, 3)
+        assert all(torch.isfinite(part).all() for part in (*lifted, *lifter.up(seen)))
 
 
 def test_same_seed_makes_the_same_lifter() -> None:
     first, second = _lifter().state_dict(), _lifter().state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_lifter_starts_from_what_the_teacher_knows() -> None:
+    """Same elevation, same depths: told up at any elevation, and without an own correction."""
+    torch.manual_seed(2)
+    teacher, lifter = _larger_heads(Teacher(TINY)), _lifter()
+    lifter.start_from(teacher)
+    for head in (lifter.pose_head.weight, lifter.pose_head.bias):
+        torch.nn.init.zeros_(head)
+    seen = _seen(7)
+    torch.testing.assert_close(lifter.up(seen).elevation_rad, teacher.elevation(seen))
+    for elevation in (-0.4, 0.0, 0.7):
+        up = torch.tensor([0.0, -math.cos(elevation), -math.sin(elevation)], dtype=torch.float64)
+        wanted = teacher(seen, up.expand(7, 3))
+        for deviation in (0.0, 0.5):  # a spread that the teacher knows nothing of
+            found = _lift(lifter, seen, elevation, deviation=deviation).joints
+            torch.testing.assert_close(found, wanted)
+
+
+def test_teacher_puts_joints_on_their_rays_and_takes_the_camera_to_have_no_roll() -> None:
+    torch.manual_seed(2)
+    graph = TeacherGraph(_larger_heads(Teacher(TINY))).eval()
+    rays, scores = _rays(9), _ones(9, 17)
+    up = torch.tensor([[0.6, -0.8, 0.0]], dtype=torch.float64).expand(9, 3)
+    with torch.no_grad():
+        joints, estimate = graph(rays, scores, up, torch.full((9,), math.inf).double())
+        told, same = graph(rays, scores, up, torch.zeros(9).double())
+        again, _ = graph(rays, scores, estimate, torch.zeros(9).double())
+    torch.testing.assert_close(joints[..., :2] / joints[..., 2:], rays)
+    np.testing.assert_allclose(estimate[:, 0], 0, atol=1e-9)
+    np.testing.assert_allclose(estimate.norm(dim=1), 1)
+    torch.testing.assert_close(same, estimate)
+    assert (told - joints).abs().max() > 1e-3
+    torch.testing.assert_close(again, joints)

@@ -34,30 +34,36 @@ def poses(crowd_of: Callable[..., Any], pose_set_of: Callable[..., PoseSet]) -> 
     return replace(whole, scores=scores, extra={'licence': np.array('CC0')})
 
 
-def test_result_has_everything_that_came_and_three_arrays_more(
+def test_result_has_everything_that_came_and_what_was_lifted(
     poses: PoseSet, predictor: Predictor
 ) -> None:
     result = lifted(poses, predictor, LiftingOptions())
-    assert set(result.extra) == {
-        *('licence', 'lifted_joints_cam_m', 'lifted_up_cam', 'lifted_root_cam_m')
+    shapes = {name: result.extra[name].shape for name in sorted(set(result.extra) - {'licence'})}
+    assert shapes == {
+        'lifted_joints_cam_m': (20, 17, 3),
+        'lifted_plausibility': (20,),
+        'lifted_root_cam_m': (20, 3),
+        'lifted_sigma_m': (20, 17),
+        'lifted_up_cam': (20, 3),
     }
+    assert all(result.extra[name].dtype == np.float32 for name in shapes)
     np.testing.assert_array_equal(result.keypoints_px, poses.keypoints_px)
-    assert (
-        result.extra['lifted_up_cam'].shape == result.extra['lifted_root_cam_m'].shape == (20, 3)
-    )
     assert set(poses.extra) == {'licence'}, 'the input must not change'
 
 
-def test_missing_is_nan_and_the_rest_lies_on_its_pixels(
+def test_missing_is_nan_and_the_rest_lies_about_on_its_pixels(
     poses: PoseSet, predictor: Predictor
 ) -> None:
-    joints = lifted(poses, predictor, LiftingOptions()).extra['lifted_joints_cam_m']
+    extra = lifted(poses, predictor, LiftingOptions()).extra
+    joints = extra['lifted_joints_cam_m']
     missing = np.isnan(joints).any(-1)
+    np.testing.assert_array_equal(missing, np.isnan(extra['lifted_sigma_m']))
+    assert np.flatnonzero(np.isnan(extra['lifted_plausibility'])).tolist() == [4]
     assert missing[4].all()
     assert np.argwhere(np.delete(missing, 4, axis=0)).tolist() == [[3, 5], [4, 16]]
     camera = Camera(poses.camera_matrix[0], 640, 480)
     np.testing.assert_allclose(
-        project(joints[~missing], camera), poses.keypoints_px[~missing], atol=0.1
+        project(joints[~missing], camera), poses.keypoints_px[~missing], atol=1
     )
 
 
@@ -72,6 +78,8 @@ def test_files_and_frames_are_lifted_alike(poses: PoseSet, predictor: Predictor)
             found.joints_cam_m, offline['lifted_joints_cam_m'][row], atol=1e-4
         )
         np.testing.assert_allclose(found.root_cam_m, offline['lifted_root_cam_m'][row], atol=1e-4)
+        np.testing.assert_allclose(found.sigma_m, offline['lifted_sigma_m'][row], atol=1e-5)
+        assert abs(found.plausibility - offline['lifted_plausibility'][row]) < 0.011
 
 
 def test_stature_scales_the_result(poses: PoseSet, predictor: Predictor) -> None:

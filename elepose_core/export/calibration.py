@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from elepose_core.errors import InputError
 from elepose_core.geometry.alignment import scale_aligned
 from elepose_core.metrics import joint_errors_mm, root_centred
 from elepose_core.models.graph import LiftingGraph
@@ -21,6 +22,8 @@ _ROOT = H36M_17.index('pelvis')
 # What a detector does to poses, in units of the person's angular size, and how many joints hide.
 _NOISE = 0.04
 _HIDDEN_SHARE = 0.05
+# Fewer do not say where 68 % end.
+_ENOUGH_POSES = 256
 
 
 @torch.no_grad()
@@ -31,9 +34,14 @@ def calibrate_sigma(graph: LiftingGraph, rays: Float32, scores: Float32, joints:
         graph: Its `sigma_factor` is set.
         rays: (N, 17, 2) poses that training did not see.
         scores: (N, 17).
-        joints: (N, 17, 3) their truth, camera frame, any unit.
+        joints: (N, 17, 3) their truth, camera frame, any unit; NaN = unknown.
+
+    Raises:
+        InputError: Too few poses have all joints in 2D and 3D.
     """
     graph.sigma_factor.fill_(1.0)
+    rows = _complete(rays, scores) & np.isfinite(joints).all((1, 2))
+    rays, scores, joints = _enough(rows, rays, scores, joints)
     level = np.tile(np.array([0, -1, 0], np.float32), (len(rays), 1))
     unknown = np.full(len(rays), np.inf, np.float32)
     inputs = (torch.from_numpy(array) for array in (rays, scores, level, unknown))
@@ -54,9 +62,13 @@ def calibrate_plausibility(graph: LiftingGraph, rays: Float32, scores: Float32) 
 
     Args:
         graph: Its `surprise_quantiles` are set.
-        rays: (N, 17, 2) complete usual poses.
+        rays: (N, 17, 2) usual poses.
         scores: (N, 17).
+
+    Raises:
+        InputError: Too few poses have all joints.
     """
+    rays, scores = _enough(_complete(rays, scores), rays, scores)
     random = np.random.default_rng(0)
     size = np.linalg.norm(rays - rays[:, :1], axis=-1).mean(1)[:, None, None]
     spread = random.uniform(0, _NOISE, size.shape) * size
@@ -67,3 +79,15 @@ def calibrate_plausibility(graph: LiftingGraph, rays: Float32, scores: Float32) 
     )
     shares = torch.linspace(0.0, 1.0, len(graph.surprise_quantiles))
     graph.surprise_quantiles.copy_(torch.quantile(surprise, shares))
+
+
+def _complete(rays: Float32, scores: Float32) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(rays).all((1, 2)) & (scores > 0).all(1))
+
+
+def _enough(rows: NDArray[np.bool_], *columns: Float32) -> tuple[Float32, ...]:
+    if (count := int(rows.sum())) < _ENOUGH_POSES:
+        raise InputError(
+            f'{count} poses have all joints; expected {_ENOUGH_POSES} or more to calibrate on'
+        )
+    return tuple(column[rows] for column in columns)

@@ -81,9 +81,8 @@ def test_sixty_eight_percent_of_each_joint_lie_within_its_sigma(
     # Poses that it did not see, too.
     np.testing.assert_allclose(_share_within(graph, rays[half:], truth[half:]), 0.68, atol=0.05)
     factors = graph.sigma_factor.clone()
-    assert factors[0] == factors[1:].median() or factors[0] in factors[1:].sort().values.unfold(
-        0, 2, 1
-    ).mean(1)
+    # The pelvis, on which poses are laid together, gets what is usual.
+    assert factors[0].item() == pytest.approx(np.median(factors[1:].numpy()))
     calibrate_sigma(graph, rays[:half], scores[:half], truth[:half])
     torch.testing.assert_close(graph.sigma_factor, factors)
 

@@ -43,8 +43,8 @@ def test_page_has_pictures_and_tables_of_each_set(
     text = page.read_text()
     assert 'missing = 2' in text
     pictures = re.findall(r'!\[[^\]]+\]\(([^)]+)\)', text)
-    kinds = ('first_poses', 'first_joints', 'first_elevation', 'second_poses', 'second_joints')
-    assert pictures == [f'{kind}.png' for kind in kinds]
+    first = [f'first_{kind}.png' for kind in ('poses', 'joints', 'elevation', 'sigma')]
+    assert pictures == [*first, *(f'second_{kind}.png' for kind in ('poses', 'joints', 'sigma'))]
     assert all((page.parent / picture).stat().st_size > 5000 for picture in pictures)
     assert '| walk | 30 |' in text
     by_data = json.loads(figures.read_text())['by_data']

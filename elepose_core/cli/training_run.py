@@ -80,11 +80,12 @@ class TrainingRun:
     def _begin(self, data: Sequence[Path], poses: Keypoints2D) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_experiment(self._folder / 'config.toml', self._experiment)
-        bfloat16 = self._experiment.training.precision == 'bfloat16'
+        stages = [section for _, section in self._experiment]
+        bfloat16 = any(getattr(stage, 'precision', '') == 'bfloat16' for stage in stages)
         if bfloat16 and not multiplies_bfloat16(self._device):
             print(
                 f'this {self._device.type} has no bfloat16 arithmetic (avx512_bf16, amx_bf16): it '
-                'is emulated and slower than training.precision=float32'
+                'is emulated and slower than precision=float32'
             )
         path = self._folder / 'run.json'
         if path.exists():

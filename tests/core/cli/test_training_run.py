@@ -173,6 +173,21 @@ def test_published_recipe_is_trained_and_read_back(tmp_path: Path) -> None:
         graph_of_run(run)
 
 
+@pytest.mark.parametrize('native', [True, False])
+def test_bfloat16_trains_and_is_told_where_it_is_emulated(
+    native: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(training_run, 'multiplies_bfloat16', lambda _: native)
+    settings = {**SMALL, 'elepose_lifter.width': 16, 'training.precision': 'bfloat16'}
+    published = ROOT / 'configs' / 'elepose_paper.toml'
+    assert _train(tmp_path / 'run', settings, '--config', published) == 0
+    assert ('it is emulated' in capsys.readouterr().out) is not native
+    assert load_checkpoint(tmp_path / 'run' / 'last.pt')['step'] == SMALL['training.steps']
+
+
 def _losses(run: Path) -> dict[str, list[float]]:
     events = EventAccumulator(str(run / 'events')).Reload()
     return {

@@ -185,4 +185,5 @@ def _options(parameters: Parameters) -> LiftingOptions:
         min_keypoints=parameters.min_keypoints,
         max_gap_s=parameters.track_max_gap_s,
         max_people=parameters.max_people,
+        use_fused_up=parameters.use_fused_up,
     )

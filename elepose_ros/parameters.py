@@ -132,6 +132,13 @@ class Parameters:
         dynamic=True,
         used_by=(LIFTER,),
     )
+    use_fused_up: bool = _row(
+        True,
+        'lift with the camera tilt that the frames before have shown; false = each frame by '
+        'itself, for a camera that is moved against gravity while it looks',
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
     horizontal_fov_deg: float = _row(
         60.0,
         'field of view that is assumed while no calibrated camera_info is there',

@@ -119,12 +119,12 @@ def test_skeletons_become_a_message_with_the_input_header() -> None:
         id='anna',
         track=2,
         joints_cam_m=joints,
-        sigma_m=np.full(17, 0.1, np.float32),
+        sigma_m=np.linspace(0, 0.16, 17, dtype=np.float32),
         scores=np.full(17, 0.9, np.float32),
         root_cam_m=np.array([0.5, 0.25, 4.0]),
         root_covariance_m2=np.arange(9.0).reshape(3, 3),
         scale_source=ScaleSource.STATURE,
-        plausibility=math.nan,
+        plausibility=0.25,
     )
     message = message_from_skeletons(Skeletons3D(0, (skeleton,), (), None, False, (0,)), HEADER)
     assert message.header == HEADER
@@ -135,7 +135,8 @@ def test_skeletons_become_a_message_with_the_input_header() -> None:
     assert (only.root.x, only.root.y, only.root.z) == (0.5, 0.25, 4.0)
     assert list(only.root_covariance) == list(range(9))
     assert only.scale_source == interfaces.Skeleton3D.STATURE == ScaleSource.STATURE
-    assert math.isnan(only.plausibility)
+    np.testing.assert_allclose(only.sigma, np.arange(17) / 100, rtol=1e-6)
+    assert only.plausibility == 0.25
 
 
 def test_scale_sources_have_the_numbers_of_the_message() -> None:
@@ -146,9 +147,11 @@ def test_scale_sources_have_the_numbers_of_the_message() -> None:
 def test_elevation_that_looks_down_is_positive_in_the_message() -> None:
     down = math.radians(30)
     up_cam = np.array([0, -math.cos(down), -math.sin(down)])
-    estimate = Elevation(down, 0.0, 0.01, 0.02, up_cam, 12, True)
+    estimate = Elevation(down, -0.1, 0.01, 0.02, up_cam, 12, True)
     message = message_from_elevation(estimate, HEADER)
     assert message.elevation == pytest.approx(0.5235988)
+    assert message.roll == -0.1
+    assert (message.elevation_variance, message.roll_variance) == (0.01, 0.02)
     assert (message.up.y, message.up.z) == pytest.approx((-0.8660254, -0.5))
     assert (message.samples, message.status) == (12, interfaces.CameraElevation.CONVERGED)
 

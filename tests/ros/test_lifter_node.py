@@ -62,6 +62,9 @@ def test_keypoints_become_skeletons_with_their_stamp_frame_and_id(lifter: Any, s
     assert only.id == 'person 0'
     assert only.scale_source == interfaces.Skeleton3D.STATURE
     assert len(only.x) == len(only.y) == len(only.z) == len(only.sigma) == 17
+    assert only.sigma[0] == 0
+    assert 0 < min(only.sigma[1:]) <= max(only.sigma) < 1
+    assert 0 <= only.plausibility <= 1
     assert (only.root.x, only.root.y, only.root.z) == pytest.approx(
         (only.x[PELVIS], only.y[PELVIS], only.z[PELVIS]), abs=1e-5
     )
@@ -99,6 +102,8 @@ def test_a_camera_that_looks_down_has_positive_elevation(lifter: Any, scene: Any
     message = lifter.elevations[-1]
     assert 0 < message.elevation < math.pi / 2
     assert message.elevation_variance > 0
+    assert abs(message.roll) < 0.2
+    assert message.roll_variance > 0
     assert message.up.y < 0
     assert np.hypot(message.up.x, np.hypot(message.up.y, message.up.z)) == pytest.approx(1)
     assert message.header.frame_id == 'camera_optical'

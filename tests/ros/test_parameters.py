@@ -8,6 +8,7 @@ import pytest
 
 from elepose_core.detect import DETECTORS
 from elepose_core.errors import InputError
+from elepose_core.runtime.lifting import LiftingOptions
 from elepose_ros.parameters import (
     DETECTOR,
     LIFTER,
@@ -56,6 +57,7 @@ def test_a_change_at_run_time_is_checked() -> None:
         with_changes(parameters, {'stature_m': 9.0})
     with pytest.raises(InputError, match='detector cannot change while the node runs'):
         with_changes(parameters, {'detector': 'mediapipe'})
+    assert not with_changes(parameters, {'use_fused_up': False}).use_fused_up
     with pytest.raises(InputError, match='publish_tf is 1; expected a bool'):
         with_changes(parameters, {'publish_tf': 1})
     with pytest.raises(InputError, match='stature_m is nan'):
@@ -77,6 +79,18 @@ def test_the_shipped_file_names_each_parameter_with_its_default() -> None:
 def test_the_detectors_of_the_table_are_those_of_the_core() -> None:
     field = next(f for f in dataclasses.fields(Parameters) if f.name == 'detector')
     assert set(field.metadata['row'].choices) == {*DETECTORS, 'none'}
+
+
+def test_every_option_of_lifting_is_a_parameter() -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 is not installed')
+    from elepose_ros.outputs import _options
+
+    given = {'stature_m': 1.1, 'min_keypoint_score': 0.3, 'min_keypoints': 9, 'max_people': 3}
+    parameters = Parameters(**given, track_max_gap_s=0.7, use_fused_up=False)  # type: ignore[arg-type]
+    wanted = LiftingOptions(**given, max_gap_s=0.7, use_fused_up=False)  # type: ignore[arg-type]
+    assert _options(parameters) == wanted
+    for field in dataclasses.fields(LiftingOptions):
+        assert getattr(wanted, field.name) != field.default, f'{field.name} is not tried'
 
 
 class TestDeclare:

@@ -26,14 +26,21 @@ from elepose_core.models.lifter import Lifter  # noqa: E402
 from elepose_core.models.observation import observe, project  # noqa: E402
 from elepose_core.models.teacher import Teacher  # noqa: E402
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior  # noqa: E402
-from elepose_core.training.distillation import Distillation, Lessons  # noqa: E402
+from elepose_core.skeleton import H36M_17  # noqa: E402
+from elepose_core.training.distillation import Distillation, Lessons, stretched  # noqa: E402
 from elepose_core.training.loop import TrainingConfig, train  # noqa: E402
 from elepose_core.training.sampling import Keypoints2D, SamplingConfig  # noqa: E402
 
 COUNT = 12
 STILL: dict[str, Any] = {
     **{'mirrored_share': 0.0, 'random_hidden_share': 0.0, 'group_hidden_share': 0.0},
-    **{'noisy_share': 0.0, 'new_view_share': 0.0, 'tilted_share': 0.0, 'rolled_share': 0.0},
+    **{
+        'noisy_share': 0.0,
+        'stretched_share': 0.0,
+        'new_view_share': 0.0,
+        'tilted_share': 0.0,
+        'rolled_share': 0.0,
+    },
 }
 
 
@@ -145,6 +152,44 @@ def test_people_who_are_only_seen_by_a_rolled_camera_have_a_turned_image(
         np.testing.assert_allclose(
             drawn[:, :2] / drawn[:, 2:], points[:, :2] / points[:, 2:], atol=1e-9
         )
+
+
+def _bones(joints: Tensor) -> Tensor:
+    """Return the bones (B, 16, 3) from parent to child."""
+    parents, children = (list(ends) for ends in zip(*H36M_17.bones, strict=True))
+    return joints[:, children] - joints[:, parents]
+
+
+def test_stretched_person_has_the_same_posture_and_longer_bones_on_both_sides(
+    people: Any,
+) -> None:
+    joints = torch.from_numpy(people.joints_cam_m)
+    stretch = torch.randn(COUNT, 16, generator=torch.Generator().manual_seed(0)).double() * 0.2
+    found = stretched(joints, stretch)
+    torch.testing.assert_close(found[:, 0], joints[:, 0])
+    children = [child for _, child in H36M_17.bones]
+    for bone, (before, after) in enumerate(
+        zip(_bones(joints).unbind(1), _bones(found).unbind(1), strict=True)
+    ):
+        child = children[bone]
+        # What was drawn for the right side holds for the left one, too.
+        drawn = children.index(H36M_17.mirror[child]) if child in H36M_17.left else bone
+        torch.testing.assert_close(after, before * torch.exp(stretch[:, drawn, None]))
+    torch.testing.assert_close(stretched(joints, 0 * stretch), joints)
+
+
+def test_made_up_people_come_to_their_share_with_bones_of_the_stated_spread(
+    people: Any, recipe_of: Callable[..., Distillation]
+) -> None:
+    lessons = Lessons(*(values[:1] for values in vars(_lessons(people)).values()))
+    recipe = recipe_of(lessons, **{**STILL, 'stretched_share': 0.6, 'stretch': 0.1})
+    joints = _draw(recipe, count=3000)['joints']
+    factor = torch.log(_bones(joints).norm(dim=-1) / _bones(lessons.joints).norm(dim=-1))
+    made_up = factor.abs().max(1).values > 1e-6
+    assert abs(made_up.double().mean() - 0.6) < 0.03
+    np.testing.assert_allclose(factor[made_up].std(0), 0.1, rtol=0.1)
+    np.testing.assert_allclose(factor[made_up].mean(0), 0.0, atol=0.02)
+    torch.testing.assert_close(joints[:, 0], lessons.joints[:, 0].expand(3000, 3))
 
 
 def test_mirrored_lesson_has_the_same_camera(

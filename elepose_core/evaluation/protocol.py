@@ -139,15 +139,20 @@ def measure(lift: Lift, poses: PoseSet, conditions: Conditions) -> Measured:
     )
     pose = metrics.root_centred(lifts.joints_cam.astype(np.float64))
     target = metrics.root_centred(view.joints_cam_m) * 1000
+    aligned = scale_aligned(pose, target)
+    errors_mm = metrics.joint_errors_mm(aligned, target)
     columns = _pose_columns(pose, target)
+    if not (seen := view.scores > 0).all():
+        count = np.maximum(seen.sum(1), 1)
+        columns['n_mpjpe_seen_mm'] = (errors_mm * seen).sum(1) / count
     if view.up_cam is not None:
         columns |= _angle_columns(lifts.up_cam.astype(np.float64), view.up_cam, view.roll_rad)
     ratio = None
     if lifts.sigma is not None:
         sigma_mm = metrics.scaled_sigma_mm(pose, target, lifts.sigma.astype(np.float64))[:, 1:]
-        ratio = metrics.joint_errors_mm(scale_aligned(pose, target), target)[:, 1:] / sigma_mm
+        ratio = errors_mm[:, 1:] / sigma_mm
         columns |= {'sigma_within': (ratio < 1).mean(1), 'sigma_mm': sigma_mm.mean(1)}
-    return Measured(poses, view, lifts, scale_aligned(pose, target), target, columns, ratio)
+    return Measured(poses, view, lifts, aligned, target, columns, ratio)
 
 
 def _check(poses: PoseSet, conditions: Conditions) -> None:

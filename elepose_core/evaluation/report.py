@@ -11,6 +11,7 @@ __all__ = ['FIGURES', 'action_table', 'markdown_table', 'text_table']
 FIGURES = (
     ('n', 'poses', '{:.0f}'),
     ('n_mpjpe_mm', 'N-MPJPE, mm', '{:.1f}'),
+    ('n_mpjpe_seen_mm', 'N-MPJPE of the joints that were seen, mm', '{:.1f}'),
     ('n_mpjpe_norm_mm', 'N-MPJPE (norm ratio), mm', '{:.1f}'),
     ('pa_mpjpe_mm', 'PA-MPJPE strict, mm', '{:.1f}'),
     ('pa_mpjpe_reflective_mm', 'PA-MPJPE reflective, mm', '{:.1f}'),

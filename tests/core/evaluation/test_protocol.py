@@ -245,6 +245,27 @@ def test_exactly_so_many_joints_are_missing_in_each_pose(poses: PoseSet) -> None
     assert ((scores == 0).sum(0) > 0).all(), 'any joint may be hit'
 
 
+def test_seen_joints_are_told_apart_from_hidden_ones(poses: PoseSet) -> None:
+    """A lifter that is right where it sees and 100 mm off, nearer or farther, where not."""
+
+    def lift(rays: Array, scores: Array, told: Array | None) -> tuple[Array, Array]:
+        joints, up = _oracle(poses)(poses.rays, scores, told)
+        sides = np.where(np.arange(17) % 2, 1, -1)
+        joints[..., 2] += 0.37 * 0.1 * sides * (scores == 0)
+        return joints, up
+
+    plain = evaluate(lift, poses, PERFECT)
+    assert 'n_mpjpe_seen_mm' not in plain
+    result = evaluate(lift, poses, Conditions(missing=3))
+    # The root is the 17th joint of a pose: where it is hidden all others are off.
+    assert result['n_mpjpe_mm'] > 1.2 * result['n_mpjpe_seen_mm']
+    measured = measure(lift, poses, Conditions(missing=3))
+    seen = measured.view.scores > 0
+    errors = np.linalg.norm(measured.pose_mm - measured.target_mm, axis=-1)
+    plainly = [float(e[s].mean()) for e, s in zip(errors, seen, strict=True)]
+    np.testing.assert_allclose(measured.columns['n_mpjpe_seen_mm'], plainly)
+
+
 def test_noise_grows_with_the_person(poses: PoseSet) -> None:
     """One person stands 300 px high, the next one is 150 px high, the last lies 450 px long."""
     box = np.linspace(0, 1, 17)[:, None] * np.array([[60, 300], [30, 150], [450, 90]])[:, None]

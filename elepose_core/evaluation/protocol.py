@@ -4,7 +4,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,8 @@ __all__ = [
     'Lift',
     'Lifts',
     'Measured',
-    'SequenceLift',
     'evaluate',
     'measure',
-    'over_clips',
     'summary',
 ]
 
@@ -54,31 +52,6 @@ class Lifts(NamedTuple):
     up_cam: Float32
     sigma: Float32 | None = None
     plausibility: Float32 | None = None
-
-
-class SequenceLift(Protocol):
-    """A lifter that looks at other frames of a clip too; rows are frames as in a PoseSet."""
-
-    def __call__(
-        self,
-        rays: Float32,
-        scores: Float32,
-        up_cam: Float32 | None,
-        clip_index: NDArray[np.int64],
-        frame_index: NDArray[np.int64],
-    ) -> tuple[Float32 | None, ...]:
-        """Return what a `Lift` returns, one row for each row given."""
-
-
-def over_clips(lift: SequenceLift, poses: PoseSet) -> Lift:
-    """Tell a lifter of sequences which rows of this set belong together."""
-
-    def lift_rows(
-        rays: Float32, scores: Float32, up_cam: Float32 | None
-    ) -> tuple[Float32 | None, ...]:
-        return lift(rays, scores, up_cam, poses.clip_index, poses.frame_index)
-
-    return lift_rows
 
 
 @dataclass(frozen=True)

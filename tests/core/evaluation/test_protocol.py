@@ -17,10 +17,8 @@ from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import (
     Conditions,
     Lift,
-    Lifts,
     evaluate,
     measure,
-    over_clips,
 )
 from elepose_core.evaluation.report import text_table
 from elepose_core.geometry.elevation import up_cam_from_elevation
@@ -423,21 +421,6 @@ def test_plausibility_is_compared_with_the_error(poses: PoseSet) -> None:
         lambda *a: (*_oracle(poses)(*a), None, np.ones(60, np.float32)), poses, PERFECT
     )
     assert same['plausibility_correlation'] is None
-
-
-def test_lifter_of_sequences_is_told_what_belongs_together(poses: PoseSet) -> None:
-    """It gives each frame the up direction of its clip's first frame."""
-
-    def lift(rays: Array, scores: Array, told: Any, clips: Array, frames: Array) -> Lifts:
-        assert frames.tolist() == poses.frame_index.tolist()
-        joints, up = _oracle(poses)(rays, scores, told)
-        assert joints is not None
-        assert up is not None
-        return Lifts(joints, up[np.searchsorted(clips, clips)])
-
-    result = evaluate(over_clips(lift, poses), poses, Conditions(roll_deg=15))
-    assert result['n_mpjpe_mm'] < 0.01
-    assert result['up_mae_deg'] < 0.01
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ _CONDITIONS = (
     ('... window of 1 s', '_window_1s', 'mpjve_mm', '{:.1f} mm', True),
     ('roll error, rolled by up to 15°', '_roll_15', 'roll_mae_deg', '{:.1f}°', False),
     ('joint errors within 1 sigma', '', 'sigma_within', '{:.0%}', False),
+    ('... 3 random joints missing', '_missing_3', 'sigma_within', '{:.0%}', False),
+    ('... noise of 5 px at 300 px height', '_noise_5', 'sigma_within', '{:.0%}', False),
 )
 
 

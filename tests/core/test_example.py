@@ -5,7 +5,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from elepose_core.cli import main
 from elepose_core.data.poseset import PoseSet
 
 ROOT = Path(__file__).parents[2]
@@ -38,3 +40,18 @@ def test_val_shows_nobody_of_the_example() -> None:
     assert subjects[0]
     assert subjects[1]
     assert not subjects[0] & subjects[1]
+
+
+@pytest.mark.slow
+def test_settings_of_the_example_train_on_it(tmp_path: Path) -> None:
+    """A handful of steps; docs/training.md says what all of them bring."""
+    pytest.importorskip('torch', reason='training needs torch')
+    pytest.importorskip('FrEIA', reason='the prior is built of FrEIA blocks')
+    few = {f'{stage}.steps': 3 for stage in ('prior', 'discovery', 'alternation', 'training')}
+    few |= {'refinement.bone_mm': [5.0], 'refinement.steps_per_stage': 1}
+    overrides = [word for key, value in few.items() for word in ('--set', f'{key}={value}')]
+    words = ['--config', ROOT / 'configs/example.toml', '--data', EXAMPLE, '--out', tmp_path / 'r']
+    with pytest.raises(SystemExit) as ended:
+        main(['train', 'elepose', *map(str, words), '--threads', '1', *overrides])
+    assert ended.value.code == 0
+    assert (tmp_path / 'r' / 'last.pt').exists()

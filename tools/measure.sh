@@ -15,9 +15,10 @@ declare -A options=(
   [roll_15]='--roll-deg 15'
   [missing_3]='--missing 3'
   [noise_5]='--noise-px-at-300 5'
+  [window_1s]='--window-s 1'
 )
 conditions=("$@")
-if [ $# -eq 0 ]; then conditions=(plain up_known roll_15 missing_3 noise_5); fi
+if [ $# -eq 0 ]; then conditions=(plain up_known roll_15 missing_3 noise_5 window_1s); fi
 mkdir -p "$out"
 for condition in "${conditions[@]}"; do
   if [ -z "${options[$condition]+known}" ]; then

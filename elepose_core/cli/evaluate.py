@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 if TYPE_CHECKING:
+    from elepose_core.data.poseset import PoseSet
     from elepose_core.evaluation.protocol import Lift
 
 __all__ = ['evaluate']
@@ -27,6 +28,7 @@ def evaluate(
     noise_px_at_300: float = 0.0,
     roll_deg: float = 0.0,
     up: Literal['estimated', 'true'] = 'estimated',
+    window_s: float | None = None,
     seed: int = 0,
 ) -> None:
     """Measure a bundle or a training run on poses with 3D truth.
@@ -42,6 +44,7 @@ def evaluate(
         noise_px_at_300: The same for a person 300 pixels high, in proportion for others.
         roll_deg: Turn each clip's image by a random angle within +- this.
         up: true tells the lifter the true up direction.
+        window_s: Temporal mode: cut clips into windows of so many seconds and refine each.
         seed: Of everything random.
     """
     from elepose_core.data.poseset import PoseSet
@@ -66,7 +69,11 @@ def evaluate(
             'different names'
         )
     lift = _lift_of(model)
-    measured = {path.stem: measure(lift, PoseSet.load(path), conditions) for path in data}
+    measured = {}
+    for path in data:
+        poses = PoseSet.load(path)
+        chosen = lift if window_s is None else _refined(lift, poses, window_s)
+        measured[path.stem] = measure(chosen, poses, conditions)
     results = {name: summary(of_set) for name, of_set in measured.items()}
     print(text_table(results))
     if json_file is not None:
@@ -91,3 +98,13 @@ def _lift_of(model: str) -> 'Lift':
     from elepose_core.runtime.predictor import Predictor
 
     return Predictor(model, threads=2).lift
+
+
+def _refined(lift: 'Lift', poses: 'PoseSet', window_s: float) -> 'Lift':
+    """Return the lifter's temporal mode."""
+    from elepose_core.evaluation.windows import lifted_bone_ratios, over_windows
+    from elepose_core.refinement.config import WINDOW_REFINEMENT
+    from elepose_core.refinement.windows import RefinedWindows
+
+    bones = lifted_bone_ratios(lift, poses)
+    return over_windows(RefinedWindows(lift, bones, WINDOW_REFINEMENT), poses, window_s)

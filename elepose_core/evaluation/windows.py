@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a lifter that looks at neighbouring frames: each frame from a window of its own."""
+"""Measure a lifter that looks at neighbouring frames: clips are cut into windows."""
 
 from typing import Protocol
 
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
+from elepose_core.metrics import root_centred
+from elepose_core.skeleton import H36M_17
 
-__all__ = ['WindowLift', 'over_windows', 'window_rows']
+__all__ = ['WindowLift', 'lifted_bone_ratios', 'over_windows', 'window_rows']
 
 Float32 = NDArray[np.float32]
-# Windows of one call: some 100 MB of network activations.
+# Windows of one call: some 100 MB of unknowns.
 _WINDOWS_AT_ONCE = 512
 
 
@@ -29,7 +31,7 @@ class WindowLift(Protocol):
         Args:
             rays: (B, T, 17, 2), NaN = missing.
             scores: (B, T, 17), 0 = missing.
-            up_cam: (B, 3) known direction against gravity in the frame in the middle, or None.
+            up_cam: (B, 3) known direction against gravity, or None.
 
         Returns:
             Joints (B, T, 17, 3) and up (B, 3) in the camera frame.
@@ -37,15 +39,15 @@ class WindowLift(Protocol):
 
 
 def over_windows(lift: WindowLift, poses: PoseSet, window_s: float) -> Lift:
-    """Return a lifter that gives each pose of a set from the window about it, and nothing else.
+    """Return a lifter that cuts each clip into windows, one after the other, and lifts each.
 
-    Windows of neighbouring frames overlap, so that each is lifted as if it were the only one:
-    what a frame outside the window shows cannot help.
+    What a frame of another window shows cannot help. The camera does not move within a clip: a
+    known up direction is that of the window's first frame.
 
     Args:
-        lift: Lifter of windows; the pose in the middle is taken.
+        lift: Lifter of windows.
         poses: Set whose rows will be lifted.
-        window_s: Length of the window, seconds.
+        window_s: Length of the window, seconds; the last one of a clip may be shorter.
 
     Raises:
         InputError: The window is not longer than one frame or longer than a minute.
@@ -64,30 +66,43 @@ def over_windows(lift: WindowLift, poses: PoseSet, window_s: float) -> Lift:
         # The row after the last one stands for a frame that is not there.
         padded = np.concatenate([rays, np.full_like(rays[:1], np.nan)])
         shown = np.concatenate([scores, np.zeros_like(scores[:1])])
-        parts = []
-        for start in range(0, len(rays), _WINDOWS_AT_ONCE):
-            part = slice(start, start + _WINDOWS_AT_ONCE)
-            told = None if up_cam is None else up_cam[part]
-            joints, up = lift(padded[rows[part]], shown[rows[part]], told)[:2]
-            parts.append((joints[:, frames // 2], up))
-        joints, up = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return joints, up
+        joints_cam = np.zeros((len(rays) + 1, *rays.shape[1:-1], 3), np.float32)
+        up = np.zeros((len(rays) + 1, 3), np.float32)
+        for start in range(0, len(rows), _WINDOWS_AT_ONCE):
+            part = rows[start : start + _WINDOWS_AT_ONCE]
+            told = None if up_cam is None else up_cam[part.min(1)]
+            joints_cam[part], of_window = lift(padded[part], shown[part], told)[:2]
+            up[part] = of_window[:, None]
+        return joints_cam[:-1], up[:-1]
 
     return lift_rows
 
 
 def window_rows(poses: PoseSet, frames: int) -> NDArray[np.int64]:
-    """Return (N, frames) rows of the frames about each pose of the same clip.
-
-    The pose itself stands at frames // 2. N stands where the clip has no such frame.
-    """
-    count = len(poses)
-    first, last = poses.frame_index.min(), poses.frame_index.max()
-    # Clips lie so far apart on one time line that no window reaches from one into the next.
+    """Return (W, frames) rows of the windows; N stands where the clip has no such frame."""
     _, clip = np.unique(poses.clip_index, return_inverse=True)
-    place = clip * (last - first + 1 + frames) + poses.frame_index - first
-    order = np.argsort(place)
-    wanted = place[:, None] + np.arange(frames) - frames // 2
-    found = np.minimum(np.searchsorted(place[order], wanted), count - 1)
-    rows = order[found]
-    return np.where(place[rows] == wanted, rows, count)
+    first = np.full(clip.max() + 1, poses.frame_index.max())
+    np.minimum.at(first, clip, poses.frame_index)
+    block, place = np.divmod(poses.frame_index - first[clip], frames)
+    _, window = np.unique(np.stack([clip, block]), axis=1, return_inverse=True)
+    rows = np.full((window.max() + 1, frames), len(poses))
+    rows[window.ravel(), place] = np.arange(len(poses))
+    return rows
+
+
+def lifted_bone_ratios(lift: Lift, poses: PoseSet) -> NDArray[np.float64]:
+    """Return relative bone lengths (16,) with mean 1, as a single-frame lifter sees people.
+
+    Args:
+        lift: Lifter of single frames.
+        poses: Any poses; no truth is looked at. Left and right get one length.
+    """
+    joints = lift(poses.rays.astype(np.float32), poses.scores, None)[0]
+    assert joints is not None
+    pose = root_centred(joints.astype(np.float64))
+    parents, children = (list(ends) for ends in zip(*H36M_17.bones, strict=True))
+    lengths = np.linalg.norm(pose[:, parents] - pose[:, children], axis=-1)
+    ratios = (lengths / lengths.mean(1, keepdims=True)).mean(0)
+    bone_of = {child: bone for bone, child in enumerate(children)}
+    fellows = [bone_of[H36M_17.mirror[child]] for child in children]
+    return np.asarray((ratios + ratios[fellows]) / 2)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ['MEAN_BONE_MM', 'RefinementConfig']
+__all__ = ['MEAN_BONE_MM', 'WINDOW_REFINEMENT', 'RefinementConfig']
 
 # Millimetres below are those of a person of this mean bone length, an adult.
 MEAN_BONE_MM = 245.0
@@ -60,3 +60,7 @@ class RefinementConfig(BaseModel):
     steps_per_stage: Annotated[int, Field(ge=1)] = 3
     rounds: Annotated[int, Field(ge=1)] = 1
     poses_at_once: Annotated[int, Field(ge=1)] = 16_000
+
+
+# Short windows know less of bones: they trust the lifter more, and several rounds pay.
+WINDOW_REFINEMENT = RefinementConfig(anchor_mm=80.0, rounds=3)

@@ -52,14 +52,14 @@ class ExperimentConfig(BaseModel):
     lifter: LifterConfig = LifterConfig()
     prior: PriorConfig = PriorConfig()
     sampling: SamplingConfig = SamplingConfig()
-    discovery: StageConfig = StageConfig(steps=5000)
+    discovery: StageConfig = StageConfig(steps=3000)
     discovery_losses: DiscoveryWeights = DiscoveryWeights()
     alternation: StageConfig = StageConfig(steps=5000, learning_rate=3e-4)
     alternation_losses: AlternationWeights = AlternationWeights()
     clips: AlternationConfig = AlternationConfig()
     refinement: RefinementConfig = RefinementConfig()
     training: TrainingConfig = TrainingConfig(
-        steps=10_000, batch_size=384, learning_rate=7e-4, average=0.999
+        steps=20_000, batch_size=384, learning_rate=7e-4, average=0.999
     )
     losses: DistillationWeights = DistillationWeights()
 

@@ -11,6 +11,7 @@ __all__ = [
     'DiscoveryWeights',
     'DistillationWeights',
     'bone_ratio_loss',
+    'bounded',
     'mean_distance',
     'pairwise_deformation_loss',
     'radius_surprise',
@@ -63,6 +64,7 @@ class DistillationWeights(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
+    completion: float = Field(4.0, ge=0)
     pose: float = Field(4.0, ge=0)
     place: float = Field(1.0, ge=0)
     elevation: float = Field(0.2, ge=0)
@@ -98,6 +100,15 @@ def bone_ratio_loss(lengths: Tensor, ratios: Tensor) -> Tensor:
     """
     relative = lengths / lengths.mean(1, keepdim=True)
     return (relative - ratios).square().sum(1).mean()
+
+
+# A turned pose that the prior finds absurd must not drown the batch.
+_WORST_NAT = 500.0
+
+
+def bounded(surprise: Tensor) -> Tensor:
+    """Return the mean of -log p (B,), each at most 500 nat."""
+    return surprise.clamp(max=_WORST_NAT).mean()
 
 
 def two_sided_surprise(error: Tensor, deviation: Tensor, weight: Tensor | None = None) -> Tensor:

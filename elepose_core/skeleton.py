@@ -64,6 +64,12 @@ class Skeleton:
         return tuple((p, c) for c, p in enumerate(self.parents) if p >= 0)
 
     @cached_property
+    def mirror_bones(self) -> tuple[int, ...]:
+        """Permutation of `bones` that swaps left and right."""
+        by_child = {child: bone for bone, (_, child) in enumerate(self.bones)}
+        return tuple(by_child[self.mirror[child]] for _, child in self.bones)
+
+    @cached_property
     def left(self) -> tuple[int, ...]:
         """Indices of the joints of the left half of the body."""
         return tuple(i for i, n in enumerate(self.joint_names) if n.startswith('left_'))

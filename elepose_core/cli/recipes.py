@@ -17,10 +17,10 @@ from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
 from elepose_core.training.alternation import Alternators
 from elepose_core.training.sampling import Keypoints2D
 
-__all__ = ['lift_of', 'poses_for_bones', 'untrained']
+__all__ = ['BONE_STRIDE', 'lift_of', 'poses_for_bones', 'untrained']
 
 # Every n-th pose: bone ratios settle long before all are read.
-_BONE_STRIDE = 3
+BONE_STRIDE = 3
 
 
 def untrained(experiment: Experiment) -> LiftingGraph | ElePoseLifter:
@@ -44,6 +44,6 @@ def lift_of(module: nn.Module) -> Lift:
 
 def poses_for_bones(data: Keypoints2D) -> tuple[Tensor, Tensor]:
     """Return poses (M, 17, 2) in their virtual cameras, enough to estimate bones, and persons."""
-    every = slice(None, None, _BONE_STRIDE)
+    every = slice(None, None, BONE_STRIDE)
     rays = data.rays[every]
     return observe(rays, torch.ones(rays.shape[:2])).pose_2d, data.person[every]

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from elepose_core.cli.recipes import lift_of, poses_for_bones
+from elepose_core.cli.recipes import BONE_STRIDE, lift_of, poses_for_bones
 from elepose_core.config import ExperimentConfig, PublishedConfig
 from elepose_core.geometry.elevation import elevation_from_up_cam
 from elepose_core.models.elepose_paper import ElePoseLifter
@@ -59,7 +59,7 @@ def train_published(
     lifter.fit_scale(data.rays)
     fit = partial(train_published_prior, data.rays, lifter, experiment.prior, seed)
     prior = stages.prior(Path(), 0, fit)
-    ratios = losses.ratios(lifter.normalised(data.rays[::3]))
+    ratios = losses.ratios(lifter.normalised(data.rays[::BONE_STRIDE]))
     recipe = PublishedRecipe(
         lifter.to(device), prior.to(device), data.rays, ratios.to(device), losses
     )

@@ -88,14 +88,14 @@ class TrainingRun:
                 'is emulated and slower than precision=float32'
             )
         path = self._folder / 'run.json'
-        if path.exists():
-            return  # a run keeps the revision that it began with
+        # A run that goes on with other code says so.
+        revisions = [_revision(path), git_revision()] if path.exists() else [git_revision()]
         facts = {
             'method': self._method,
             'data': [path.name for path in data],
             'poses': len(poses.rays),
             'clips': poses.clips,
-            'revision': git_revision(),
+            'revision': ', '.join(dict.fromkeys(filter(None, ', '.join(revisions).split(', ')))),
         }
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + '\n', encoding='utf-8')
@@ -174,6 +174,13 @@ class _Stages:
                 )
             except FloatingPointError as error:
                 raise FloatingPointError(f'{folder.name or "training"}: {error}') from None
+
+
+def _revision(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text(encoding='utf-8'))['revision'])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f'{path} is not the run.json of a run ({error})') from None
 
 
 def _title(what: str, folder: Path) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from elepose_core.evaluation.protocol import Lift
+from elepose_core.models.graph import unknown_up
 
 __all__ = ['torch_lift']
 
@@ -21,12 +22,12 @@ def torch_lift(graph: nn.Module) -> Lift:
         scores: NDArray[np.float32],
         up_cam: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], ...]:
-        told = np.tile(np.array([0, -1, 0], np.float32), (len(rays), 1))
-        variance = np.full(len(rays), np.inf if up_cam is None else 0.0, np.float32)
-        arrays = (rays, scores, told if up_cam is None else up_cam, variance)
-        inputs = (torch.from_numpy(array).to(device) for array in arrays)
+        seen = torch.from_numpy(rays).to(device)
+        told, variance = unknown_up(seen)
+        if up_cam is not None:
+            told, variance = torch.from_numpy(up_cam).to(device), torch.zeros_like(variance)
         with torch.no_grad():
-            outputs = graph(*inputs)
+            outputs = graph(seen, torch.from_numpy(scores).to(device), told, variance)
         return tuple(output.cpu().numpy() for output in outputs)
 
     return lift

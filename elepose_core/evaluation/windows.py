@@ -103,6 +103,4 @@ def lifted_bone_ratios(lift: Lift, poses: PoseSet) -> NDArray[np.float64]:
     parents, children = (list(ends) for ends in zip(*H36M_17.bones, strict=True))
     lengths = np.linalg.norm(pose[:, parents] - pose[:, children], axis=-1)
     ratios = (lengths / lengths.mean(1, keepdims=True)).mean(0)
-    bone_of = {child: bone for bone, child in enumerate(children)}
-    fellows = [bone_of[H36M_17.mirror[child]] for child in children]
-    return np.asarray((ratios + ratios[fellows]) / 2)
+    return np.asarray((ratios + ratios[list(H36M_17.mirror_bones)]) / 2)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from elepose_core.errors import InputError
 from elepose_core.geometry.alignment import scale_aligned
 from elepose_core.metrics import joint_errors_mm, root_centred
-from elepose_core.models.graph import LiftingGraph
+from elepose_core.models.graph import LiftingGraph, unknown_up
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['calibrate_plausibility', 'calibrate_sigma']
@@ -42,10 +42,9 @@ def calibrate_sigma(graph: LiftingGraph, rays: Float32, scores: Float32, joints:
     graph.sigma_factor.fill_(1.0)
     rows = _complete(rays, scores) & np.isfinite(joints).all((1, 2))
     rays, scores, joints = _enough(rows, rays, scores, joints)
-    level = np.tile(np.array([0, -1, 0], np.float32), (len(rays), 1))
-    unknown = np.full(len(rays), np.inf, np.float32)
-    inputs = (torch.from_numpy(array) for array in (rays, scores, level, unknown))
-    lifted, _, sigma, _, _ = (output.double().numpy() for output in graph(*inputs))
+    seen = torch.from_numpy(rays)
+    outputs = graph(seen, torch.from_numpy(scores), *unknown_up(seen))
+    lifted, _, sigma, _, _ = (output.double().numpy() for output in outputs)
     pose, truth = root_centred(lifted), root_centred(joints.astype(np.float64))
     aligned = scale_aligned(pose, truth)
     factor = np.linalg.norm(aligned, axis=(1, 2)) / np.linalg.norm(pose, axis=(1, 2))

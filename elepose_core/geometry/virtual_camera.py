@@ -13,6 +13,7 @@ __all__ = [
     'azimuth_rotation',
     'elevation_and_roll',
     'image_turn',
+    'rotated',
     'rotated_rays',
     'up_from_elevation_and_roll',
     'up_from_virtual_elevation',
@@ -37,6 +38,11 @@ def virtual_camera(centre_ray: Tensor) -> Tensor:
     x = x / x.norm(dim=1, keepdim=True)
     y = torch.linalg.cross(z, x)
     return torch.stack([x, y, z], dim=1)
+
+
+def rotated(vectors: Tensor, rotation: Tensor) -> Tensor:
+    """Turn vectors (B, 3), each by its own `rotation` (B, 3, 3)."""
+    return (rotation @ vectors[:, :, None])[:, :, 0]
 
 
 def rotated_rays(rays: Tensor, rotation: Tensor) -> Tensor:
@@ -64,7 +70,7 @@ def up_from_virtual_elevation(elevation_rad: Tensor, rotation: Tensor) -> Tensor
     sine = (torch.sin(elevation_rad) / h).clamp(-0.9999, 0.9999)
     real = torch.asin(sine) - torch.atan2(z_y, z_z)
     up_cam = torch.stack([torch.zeros_like(real), -torch.cos(real), -torch.sin(real)], dim=1)
-    return (rotation @ up_cam[:, :, None])[:, :, 0]
+    return rotated(up_cam, rotation)
 
 
 def up_from_elevation_and_roll(elevation_rad: Tensor, roll_rad: Tensor) -> Tensor:

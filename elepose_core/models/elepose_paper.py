@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from elepose_core.errors import InputError
+from elepose_core.geometry.virtual_camera import up_from_elevation_and_roll
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['ElePoseLifter', 'ElePoseLifterConfig', 'published_lift']
@@ -139,9 +140,7 @@ def published_lift(
             joints, elevation = lifter(lifter.normalised(seen))
             root = torch.cat([seen[:, _ROOT], torch.ones_like(seen[:, _ROOT, :1])], dim=1)
             placed = joints + (root / lifter.head_distance)[:, None]
-            up = torch.stack(
-                [torch.zeros_like(elevation), -torch.cos(elevation), -torch.sin(elevation)], dim=1
-            )
+            up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
         return placed.cpu().numpy(), up.cpu().numpy()
 
     return lift

@@ -8,18 +8,22 @@ The maths between the two stands here once; training, evaluation and the exporte
 import torch
 from torch import Tensor, nn
 
-from elepose_core.geometry.virtual_camera import elevation_and_roll, up_from_elevation_and_roll
+from elepose_core.geometry.virtual_camera import (
+    elevation_and_roll,
+    rotated,
+    up_from_elevation_and_roll,
+)
+from elepose_core.models.completion import assumed_roll, whole
 from elepose_core.models.lifter import Lifted, Lifter, UpEstimate
 from elepose_core.models.observation import Observation, observe
 from elepose_core.priors.flow import FlowPrior, scaled_pose, view_condition
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['INPUT_NAMES', 'OUTPUT_NAMES', 'LiftingGraph']
+__all__ = ['INPUT_NAMES', 'OUTPUT_NAMES', 'LiftingGraph', 'unknown_up']
 
 INPUT_NAMES = ('rays', 'scores', 'up_cam', 'up_variance')
 OUTPUT_NAMES = ('joints_cam', 'up_cam_estimate', 'sigma', 'plausibility', 'up_variance_estimate')
 _JOINTS = len(H36M_17)
-_ROOT = H36M_17.index('pelvis')
 # A told direction with variance 0 outweighs the estimate by far, in finite numbers.
 _LEAST_VARIANCE = 1e-8
 
@@ -66,14 +70,14 @@ class LiftingGraph(nn.Module):
             plausibility: (B,) share of usual poses that are less likely than this one.
             up_variance_estimate: (B, 2) of elevation and roll of the own estimate, rad^2.
         """
-        seen = _seen(rays, scores)
+        seen = self._seen(rays, scores, up_cam, up_variance)
         lifted, own, elevation = self._lifted(seen, up_cam, up_variance)
         up = up_from_elevation_and_roll(own.elevation_rad, own.roll_rad)
-        surprise = self._surprise(seen, lifted, elevation)
+        surprise = self._surprise(seen, elevation)
         return (
             lifted.joints @ seen.rotation,
             # Rows of the rotation are the virtual axes: v_cam = R^T v_virtual.
-            (seen.rotation.transpose(1, 2) @ up[:, :, None])[:, :, 0],
+            rotated(up, seen.rotation.transpose(1, 2)),
             lifted.sigma * self.sigma_factor,
             (surprise[:, None] < self.surprise_quantiles).to(surprise.dtype).mean(1),
             torch.stack(_variances(own), dim=1),
@@ -81,11 +85,8 @@ class LiftingGraph(nn.Module):
 
     def surprise(self, rays: Tensor, scores: Tensor) -> Tensor:
         """Return -log p (B,) of poses (see `forward`), completed by what is lifted, up unknown."""
-        seen = _seen(rays, scores)
-        level = rays.new_tensor([0.0, -1.0, 0.0]).expand(len(rays), 3)
-        unknown = torch.full_like(scores[:, 0], torch.inf)
-        lifted, _, elevation = self._lifted(seen, level, unknown)
-        return self._surprise(seen, lifted, elevation)
+        seen = self._seen(rays, scores, *unknown_up(rays))
+        return self._surprise(seen, self.lifter.up(seen).elevation_rad)
 
     def _lifted(
         self, seen: Observation, up_cam: Tensor, up_variance: Tensor
@@ -93,7 +94,7 @@ class LiftingGraph(nn.Module):
         """Return joints in the virtual camera, the own up, and the elevation that was used."""
         own = self.lifter.up(seen)
         elevation_variance, roll_variance = _variances(own)
-        told = (seen.rotation @ up_cam[:, :, None])[:, :, 0]
+        told = rotated(up_cam, seen.rotation)
         told_elevation, told_roll = elevation_and_roll(told)
         elevation, variance = _fused(
             own.elevation_rad, elevation_variance, told_elevation, up_variance
@@ -101,19 +102,26 @@ class LiftingGraph(nn.Module):
         roll, _ = _fused(own.roll_rad, roll_variance, told_roll, up_variance)
         return self.lifter(seen, elevation, roll, torch.sqrt(variance / 2)), own, elevation
 
-    def _surprise(self, seen: Observation, lifted: Lifted, elevation: Tensor) -> Tensor:
-        lifted_2d = lifted.joints[..., :2] / lifted.joints[..., 2:]
-        pose_2d = torch.where(seen.visible[..., None] > 0, seen.pose_2d, lifted_2d)
-        pose_2d = pose_2d - pose_2d[:, _ROOT, None]
-        components = self.prior.whitened(scaled_pose(pose_2d))
+    def _seen(
+        self, rays: Tensor, scores: Tensor, up_cam: Tensor, up_variance: Tensor
+    ) -> Observation:
+        """Return whole people; where their missing joints are depends on what is up."""
+        finite = (rays == rays).all(-1) & (rays.abs() < 1e4).all(-1)
+        visible = (finite & (scores > 0)).to(rays.dtype)
+        seen = observe(torch.where(visible[..., None] > 0, rays, 0.0), visible)
+        _, told_roll = elevation_and_roll(rotated(up_cam, seen.rotation))
+        return whole(seen, self.lifter.completion(seen, assumed_roll(told_roll, up_variance)))
+
+    def _surprise(self, seen: Observation, elevation: Tensor) -> Tensor:
+        components = self.prior.whitened(scaled_pose(seen.pose_2d))
         condition = view_condition(elevation, seen.scale)
         return self.prior.negative_log_likelihood(components, condition)
 
 
-def _seen(rays: Tensor, scores: Tensor) -> Observation:
-    finite = (rays == rays).all(-1) & (rays.abs() < 1e4).all(-1)
-    visible = (finite & (scores > 0)).to(rays.dtype)
-    return observe(torch.where(visible[..., None] > 0, rays, 0.0), visible)
+def unknown_up(rays: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `up_cam` and `up_variance` that say nothing, for people (B, 17, 2)."""
+    level = rays.new_tensor([0.0, -1.0, 0.0]).expand(len(rays), 3)
+    return level, rays.new_full((len(rays),), torch.inf)
 
 
 def _variances(own: UpEstimate) -> tuple[Tensor, Tensor]:

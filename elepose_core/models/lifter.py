@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from elepose_core.geometry.virtual_camera import image_turn
+from elepose_core.models.completion import Completion
 from elepose_core.models.observation import Observation, ResidualTrunk, back_project
 from elepose_core.models.teacher import LifterConfig, Teacher
 from elepose_core.skeleton import H36M_17
@@ -53,13 +54,15 @@ class Lifter(nn.Module):
 
     The input is turned in the image until up lies in the plane of the virtual camera's y and z,
     so that the network never sees a rolled person; its output is turned back. It has the size of
-    the teacher, from which it starts.
+    the teacher, from which it starts. Missing joints are guessed first, in the image, so that the
+    teacher's view of a whole person holds for them too.
     """
 
     def __init__(self, config: LifterConfig) -> None:
         super().__init__()
         self.config = config
         seen = 3 * _JOINTS + 1
+        self.completion = Completion(config.completion_width, config.completion_blocks)
         self.up_trunk = ResidualTrunk(seen, config.elevation_width, config.elevation_blocks)
         self.up_head = nn.Linear(config.elevation_width, 4)
         self.trunk = ResidualTrunk(seen + 3, config.width, config.blocks)
@@ -97,7 +100,7 @@ class Lifter(nn.Module):
         self.up_head.bias[0] = teacher.elevation_head.bias[0]
 
     def up(self, observation: Observation) -> UpEstimate:
-        """Estimate the up direction from the visible joints of one frame."""
+        """Estimate the up direction from one frame."""
         out = self.up_head(self.up_trunk(_features(observation.pose_2d, observation)))
         angles = 1.5 * torch.tanh(out[:, :2])
         deviations = torch.exp(out[:, 2:].clamp(-5.0, 1.0))
@@ -113,7 +116,7 @@ class Lifter(nn.Module):
         """Lift.
 
         Args:
-            observation: What the virtual camera sees; only visible joints are looked at.
+            observation: A whole person, completed by `completion`.
             elevation_rad: (B,) of the virtual camera.
             roll_rad: (B,) of the virtual camera.
             deviation_rad: (B,) how far off the elevation may be; 0 = certain.
@@ -130,18 +133,15 @@ class Lifter(nn.Module):
         scale = observation.scale[:, None]
         offset = self.depth_head(hidden)
         offset = offset - offset[:, _ROOT, None]
-        # What was seen is corrected, what was not is guessed from the axis.
         correction = self.pose_head(hidden).reshape(-1, _JOINTS, 2) * scale[..., None]
-        pose_2d = pose_2d * observation.visible[..., None] + correction
-        joints = back_project(pose_2d, 1.0 + offset * scale)
+        joints = back_project(pose_2d + correction, 1.0 + offset * scale)
         joints = torch.cat([joints[..., :2] @ turn.transpose(1, 2), joints[..., 2:]], dim=-1)
         sigma = torch.exp(self.sigma_head(hidden).clamp(-8.0, 3.0))
         return Lifted(joints, sigma * scale)
 
 
 def _features(pose_2d: Tensor, observation: Observation) -> Tensor:
-    """Return (B, 52): scaled visible joints, mask, logarithm of the angular size."""
-    visible = observation.visible
-    scaled = pose_2d * visible[..., None] / observation.scale[:, None, None]
+    """Return (B, 52): scaled joints, which of them were seen, logarithm of the angular size."""
+    scaled = pose_2d / observation.scale[:, None, None]
     log_scale = torch.log(observation.scale)[:, None]
-    return torch.cat([scaled.flatten(1), visible, log_scale], dim=1)
+    return torch.cat([scaled.flatten(1), observation.visible, log_scale], dim=1)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from elepose_core.geometry.virtual_camera import rotated_rays, virtual_camera
+from elepose_core.geometry.virtual_camera import (
+    rotated,
+    rotated_rays,
+    up_from_elevation_and_roll,
+    virtual_camera,
+)
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['NEAREST', 'Observation', 'ResidualTrunk', 'back_project', 'observe', 'project']
@@ -32,6 +37,11 @@ class Observation:
     visible: Tensor
     scale: Tensor
     rotation: Tensor
+
+    def level_up(self, elevation_rad: Tensor) -> Tensor:
+        """Return up (B, 3) in the virtual camera, of cameras without roll at these elevations."""
+        up = up_from_elevation_and_roll(elevation_rad, torch.zeros_like(elevation_rad))
+        return rotated(up, self.rotation)
 
 
 def observe(rays: Tensor, visible: Tensor) -> Observation:

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from elepose_core.geometry.virtual_camera import up_from_virtual_elevation
+from elepose_core.geometry.virtual_camera import rotated, up_from_virtual_elevation
 from elepose_core.models.observation import Observation, ResidualTrunk, back_project, observe
 from elepose_core.skeleton import H36M_17
 
@@ -20,7 +20,7 @@ _ROOT = H36M_17.index('pelvis')
 
 
 class LifterConfig(BaseModel):
-    """Size of the two networks of teacher and lifter."""
+    """Size of the networks of teacher and lifter; only the lifter completes."""
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
@@ -28,6 +28,8 @@ class LifterConfig(BaseModel):
     blocks: int = Field(3, ge=1, le=16)
     elevation_width: int = Field(256, ge=8, le=4096)
     elevation_blocks: int = Field(2, ge=1, le=16)
+    completion_width: int = Field(256, ge=8, le=4096)
+    completion_blocks: int = Field(2, ge=1, le=16)
 
 
 class Teacher(nn.Module):
@@ -96,10 +98,10 @@ class TeacherGraph(nn.Module):
         observation = observe(rays, torch.ones_like(scores))
         rotation = observation.rotation
         estimate = self.teacher.up(observation)
-        told = (rotation @ up_cam[:, :, None])[:, :, 0]
+        told = rotated(up_cam, rotation)
         up = torch.where(torch.isinf(up_variance)[:, None], estimate, told)
         joints = self.teacher(observation, up)
-        return joints @ rotation, (rotation.transpose(1, 2) @ estimate[:, :, None])[:, :, 0]
+        return joints @ rotation, rotated(estimate, rotation.transpose(1, 2))
 
 
 def _features(observation: Observation) -> Tensor:

@@ -88,6 +88,5 @@ def _quantile(values: Tensor, quantile: float) -> Tensor:
 
 
 def _mirrored_groups(skeleton: Skeleton) -> list[list[int]]:
-    by_child = {child: bone for bone, (_, child) in enumerate(skeleton.bones)}
-    pairs = {tuple(sorted((child, skeleton.mirror[child]))) for child in by_child}
-    return [sorted({by_child[child] for child in pair}) for pair in sorted(pairs)]
+    pairs = enumerate(skeleton.mirror_bones)
+    return [sorted({bone, fellow}) for bone, fellow in pairs if bone <= fellow]

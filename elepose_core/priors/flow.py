@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+from torch.func import functional_call
 
 __all__ = ['VIEW_CONDITIONS', 'FlowPrior', 'PriorConfig', 'scaled_pose', 'view_condition']
 
@@ -110,6 +111,20 @@ class FlowPrior(nn.Module):
             components: (B, components) whitened.
             condition: (B, conditions) of a conditional prior.
         """
-        given = None if condition is None else [condition]
-        latent, log_determinant = self.flow(components, given)
-        return torch.as_tensor(0.5 * (latent**2).sum(1) - log_determinant)
+        return _surprise(*self.flow(components, _given(condition)))
+
+    def frozen_negative_log_likelihood(
+        self, components: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
+        """Return the same; gradients reach the components, not the parameters of the flow."""
+        frozen = {name: values.detach() for name, values in self.flow.state_dict().items()}
+        arguments = (components, _given(condition))
+        return _surprise(*functional_call(self.flow, frozen, arguments))
+
+
+def _given(condition: Tensor | None) -> list[Tensor] | None:
+    return None if condition is None else [condition]
+
+
+def _surprise(latent: Tensor, log_determinant: Tensor) -> Tensor:
+    return torch.as_tensor(0.5 * (latent**2).sum(1) - log_determinant)

@@ -171,5 +171,5 @@ def _constants(
 
 def _mirrored_bones() -> list[tuple[int, int]]:
     """Return the bones of the right side, each with its fellow on the left."""
-    by_child = {child: bone for bone, (_, child) in enumerate(H36M_17.bones)}
-    return [(by_child[j], by_child[H36M_17.mirror[j]]) for j in H36M_17.right]
+    pairs = enumerate(H36M_17.mirror_bones)
+    return [(b, fellow) for b, fellow in pairs if H36M_17.bones[b][1] in H36M_17.right]

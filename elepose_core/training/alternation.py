@@ -7,10 +7,9 @@ import copy
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from elepose_core import losses
-from elepose_core.geometry.virtual_camera import elevation_and_roll, up_from_elevation_and_roll
+from elepose_core.geometry.virtual_camera import elevation_and_roll, rotated
 from elepose_core.losses import AlternationWeights
 from elepose_core.models.observation import Observation, observe
 from elepose_core.models.teacher import Teacher
@@ -22,7 +21,6 @@ from elepose_core.training.sampling import Keypoints2D, draw_angle, draw_rows, m
 
 __all__ = ['Alternation', 'AlternationConfig', 'Alternators', 'clip_elevations']
 
-_WORST_NAT = 500.0
 _AT_ONCE = 8192
 # Poses that one refreshment looks at.
 _REFRESHED = 40_000
@@ -138,7 +136,7 @@ class Alternation:
         first = observe(draw['rays'], torch.ones_like(draw['rays'][..., 0]))
         by_clip = parts.elevation[draw['clip']]
         elevation = by_clip.detach().requires_grad_()
-        up = _virtual_up(first, elevation)
+        up = first.level_up(elevation)
         joints = parts.teacher(first, up)
         second = new_view(joints, up, draw['azimuth_rad'])
         virtual = elevation_and_roll(up)[0].detach()
@@ -184,7 +182,7 @@ class Alternation:
         """Move each person's bone ratios towards those of the lifted poses."""
         parts = self.module
         first = observe(data.rays, torch.ones_like(data.rays[..., 0]))
-        joints = parts.teacher(first, _virtual_up(first, parts.elevation[data.clip]))
+        joints = parts.teacher(first, first.level_up(parts.elevation[data.clip]))
         total = torch.zeros_like(parts.bone_ratios)
         total.index_add_(0, data.person, relative_bone_lengths(joints))
         count = torch.bincount(data.person, minlength=len(total))
@@ -194,10 +192,14 @@ class Alternation:
 
     def _likelihood_ratio(self, made: Tensor, condition: Tensor) -> Tensor:
         """Return how much less likely new views are among seen poses than among new views."""
-        surprise = _frozen_surprise(self.module.seen, made, condition)
+
+        def surprise(prior: FlowPrior) -> Tensor:
+            # The priors learn from other terms.
+            return losses.bounded(prior.frozen_negative_log_likelihood(made, condition))
+
         if not self._config.ratio:
-            return surprise
-        return surprise - self._config.ratio * _frozen_surprise(self.module.made, made, condition)
+            return surprise(self.module.seen)
+        return surprise(self.module.seen) - self._config.ratio * surprise(self.module.made)
 
     def _elevation_error(self, first: Observation, second: Observation, truth: Tensor) -> Tensor:
         """Teach the elevation of single frames what the clip says, in both views."""
@@ -225,22 +227,8 @@ def clip_elevations(teacher: Teacher, data: Keypoints2D, clips: int) -> tuple[Te
     for start in range(0, len(data.rays), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         first = observe(data.rays[rows], torch.ones_like(data.rays[rows][..., 0]))
-        up = (first.rotation.transpose(1, 2) @ teacher.up(first)[:, :, None])[:, :, 0]
+        up = rotated(teacher.up(first), first.rotation.transpose(1, 2))
         clip, elevation = data.clip[rows], elevation_and_roll(up)[0]
         total.index_add_(0, clip, elevation)
         count.index_add_(0, clip, torch.ones_like(elevation))
     return total / count.clamp(min=1), count
-
-
-def _virtual_up(first: Observation, elevation: Tensor) -> Tensor:
-    """Return up (B, 3) in the virtual camera, of real cameras at `elevation` without roll."""
-    up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
-    return (first.rotation @ up[:, :, None])[:, :, 0]
-
-
-def _frozen_surprise(prior: FlowPrior, components: Tensor, condition: Tensor) -> Tensor:
-    """Return the mean of -log p; the prior does not learn from it."""
-    frozen = {name: values.detach() for name, values in prior.flow.state_dict().items()}
-    latent, log_determinant = functional_call(prior.flow, frozen, (components, [condition]))
-    surprise = torch.as_tensor(0.5 * (latent**2).sum(1) - log_determinant)
-    return surprise.clamp(max=_WORST_NAT).mean()

@@ -20,9 +20,6 @@ from elepose_core.training.sampling import Keypoints2D, draw_angle, draw_rows, m
 
 __all__ = ['Discovery']
 
-# A turned pose that the prior finds absurd must not drown the batch.
-_WORST_NAT = 500.0
-
 
 @dataclass(frozen=True)
 class Discovery:
@@ -71,7 +68,7 @@ class Discovery:
         surprise = self.prior.negative_log_likelihood(components)
         elevation_again = teacher.elevation(second.observation)
         return {
-            'likelihood': surprise.clamp(max=_WORST_NAT).mean(),
+            'likelihood': losses.bounded(surprise),
             'bone_ratio': losses.bone_ratio_loss(bone_lengths(joints), self.bone_ratios),
             'elevation_consistency': (elevation_again - elevation_and_roll(up)[0]).abs().mean(),
             **round_trip_terms(teacher, first, joints, up, second),

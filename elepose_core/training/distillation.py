@@ -12,9 +12,12 @@ from elepose_core.geometry.virtual_camera import (
     azimuth_rotation,
     elevation_and_roll,
     image_turn,
+    rotated,
+    rotated_rays,
     up_from_elevation_and_roll,
 )
 from elepose_core.losses import DistillationWeights
+from elepose_core.models.completion import assumed_roll, whole
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.observation import Observation, observe
 from elepose_core.skeleton import H36M_17
@@ -31,7 +34,6 @@ from elepose_core.training.sampling import (
 __all__ = ['Distillation', 'Lessons', 'stretched']
 
 _ROOT = H36M_17.index('pelvis')
-
 
 # How much less a lesson counts that refinement moved far, and one whose camera is not certain.
 _FAR_BONES = 0.1
@@ -146,8 +148,10 @@ class Distillation:
         """Return scalars by the name of their weight."""
         del step
         lifter = self.module.lifter
-        seen, truth, up = _observed(draw)
-        elevation, roll = elevation_and_roll(up)
+        seen, missed = self._seen(draw)
+        truth = draw['joints'] @ seen.rotation.transpose(1, 2)
+        truth = truth / truth[:, :1, 2:]
+        elevation, roll = elevation_and_roll(rotated(draw['up'], seen.rotation))
         own = lifter.up(seen)
         told, error = draw['told'] > 0, draw['told_error'] * draw['told_deviation_rad'][:, None]
         lifted = lifter(
@@ -161,6 +165,7 @@ class Distillation:
         distance = torch.sqrt((relative - (truth - truth[:, :1]) / scale).square().sum(-1) + 1e-8)
         place = (lifted.joints[:, 0] - truth[:, 0]) / seen.scale[:, None]
         return {
+            'completion': missed.mean(),
             'pose': (distance.mean(1) * draw['pose_weight']).mean(),
             'place': torch.linalg.vector_norm(place, dim=-1).mean(),
             'elevation': losses.two_sided_surprise(
@@ -183,6 +188,25 @@ class Distillation:
         """Do nothing: all that changes is learned by gradients."""
         del step
 
+    def _seen(self, draw: dict[str, Tensor]) -> tuple[Observation, Tensor]:
+        """Return people as detectors see them, completed, and how far (B,) what missed was off.
+
+        Only those errors teach the completion: the lifter takes what it gets.
+        """
+        visible, joints = draw['visible'], draw['joints']
+        rays = joints[..., :2] / joints[..., 2:].clamp(min=0.05)
+        size = observe(rays, torch.ones_like(visible)).scale[:, None, None]
+        shaken = rays + draw['noise'] * size
+        partly = observe(torch.where(visible[..., None] > 0, shaken, 0.0), visible)
+        _, roll = elevation_and_roll(rotated(draw['up'], partly.rotation))
+        deviation = draw['told_deviation_rad']
+        variance = torch.where(draw['told'] > 0, 2 * deviation**2, torch.inf)
+        roll = assumed_roll(roll + draw['told_error'][:, 1] * deviation / 2, variance)
+        pose_2d = self.module.lifter.completion(partly, roll)
+        error = torch.linalg.vector_norm(pose_2d - rotated_rays(rays, partly.rotation), dim=-1)
+        missed = (error * (1 - visible)).mean(1) / partly.scale
+        return whole(partly, pose_2d.detach()), missed
+
     @staticmethod
     def _seen_anew(
         joints: Tensor, elevation: Tensor, azimuth: Tensor, tilt: Tensor, roll: Tensor
@@ -192,7 +216,7 @@ class Distillation:
         joints = turned(joints, azimuth_rotation(up, azimuth.to(up)))
         across = up.new_tensor([1.0, 0.0, 0.0]).expand_as(up)
         tilting = azimuth_rotation(across, tilt.to(up))
-        joints, up = turned(joints, tilting), (tilting @ up[:, :, None])[:, :, 0]
+        joints, up = turned(joints, tilting), rotated(up, tilting)
         turn = image_turn(roll.to(up)).transpose(1, 2)
         joints = torch.cat([joints[..., :2] @ turn, joints[..., 2:]], dim=-1)
         up = torch.cat([(up[:, None, :2] @ turn)[:, 0], up[:, 2:]], dim=-1)
@@ -206,28 +230,14 @@ def stretched(joints: Tensor, stretch: Tensor) -> Tensor:
         joints: (B, 17, 3).
         stretch: (B, 16) logarithm of the factor of each bone; both sides take that of the right.
     """
-    by_child = {child: bone for bone, (_, child) in enumerate(H36M_17.bones)}
-    right = set(H36M_17.right)
     moved = [joints[:, _ROOT]] * len(H36M_17)
     factor = torch.exp(stretch.to(joints.device))
-    for parent, child in H36M_17.bones:
-        fellow = H36M_17.mirror[child]
-        bone = by_child[fellow if fellow in right else child]
+    for bone, (parent, child) in enumerate(H36M_17.bones):
+        if child in H36M_17.left:
+            bone = H36M_17.mirror_bones[bone]
         vector = joints[:, child] - joints[:, parent]
         moved[child] = moved[parent] + vector * factor[:, bone, None]
     return torch.stack(moved, dim=1)
-
-
-def _observed(draw: dict[str, Tensor]) -> tuple[Observation, Tensor, Tensor]:
-    """Return the shaken observation; joints (root at depth 1) and up in its virtual camera."""
-    visible, joints = draw['visible'], draw['joints']
-    rays = joints[..., :2] / joints[..., 2:].clamp(min=0.05)
-    size = observe(rays, torch.ones_like(visible)).scale[:, None, None]
-    shaken = torch.where(visible[..., None] > 0, rays + draw['noise'] * size, 0.0)
-    seen = observe(shaken, visible)
-    truth = joints @ seen.rotation.transpose(1, 2)
-    up = (seen.rotation @ draw['up'][:, :, None])[:, :, 0]
-    return seen, truth / truth[:, :1, 2:], up
 
 
 def _rad(angle_deg: float) -> float:

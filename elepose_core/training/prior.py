@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from elepose_core.geometry.virtual_camera import elevation_and_roll, up_from_elevation_and_roll
+from elepose_core.geometry.virtual_camera import elevation_and_roll
 from elepose_core.models.observation import observe
 from elepose_core.priors.flow import FlowPrior, PriorConfig, scaled_pose, view_condition
 from elepose_core.training.sampling import Keypoints2D, draw_rows, mirrored
@@ -50,8 +50,7 @@ def train_prior(
         if clip_elevation is None:
             return scaled_pose(seen.pose_2d), None
         elevation = clip_elevation[data.clip[rows]]
-        up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
-        virtual, _ = elevation_and_roll((seen.rotation @ up[:, :, None])[:, :, 0])
+        virtual, _ = elevation_and_roll(seen.level_up(elevation))
         return scaled_pose(seen.pose_2d), view_condition(virtual, seen.scale)
 
     return fit_prior(draw, config, seed, on_step)

@@ -31,45 +31,53 @@ def ablations() -> Any:
 
 def test_each_row_names_settings_that_are_there_and_changes_them(ablations: Any) -> None:
     whole = read_experiment(ablations.CONFIG).model_dump()
-    for name, (stage, overrides) in ablations.ABLATIONS.items():
-        changed = read_experiment(ablations.CONFIG, overrides).model_dump()
-        assert (changed == whole) == (name == ablations.WHOLE), name
+    for stage, rows in ablations.ABLATIONS.items():
         assert stage in ablations._KEPT
+        for name, overrides in rows.items():
+            changed = read_experiment(ablations.CONFIG, overrides).model_dump()
+            assert (changed == whole) == (name == ablations.WHOLE), name
 
 
-def test_budget_makes_every_stage_shorter(ablations: Any) -> None:
+def test_budget_makes_the_stage_of_a_row_shorter(ablations: Any) -> None:
     whole = read_experiment(ablations.CONFIG)
-    half = read_experiment(ablations.CONFIG, ablations._shortened(0.5))
-    for stage in ('discovery', 'alternation', 'training'):
-        assert getattr(half, stage).steps == getattr(whole, stage).steps / 2
-    assert half.prior == whole.prior
+    for stage, section in (('discovery', 'discovery'), ('refinement', 'training')):
+        half = read_experiment(ablations.CONFIG, ablations._shortened(stage, 0.5))
+        assert getattr(half, section).steps == getattr(whole, section).steps / 2
+        assert half.alternation == whole.alternation
 
 
 def test_table_has_mean_and_spread_of_the_whole_and_changes_of_the_rest(ablations: Any) -> None:
     def row(name: str, seed: int, error_mm: float) -> dict[str, Any]:
         figures = {**dict.fromkeys(ablations._COLUMNS, 1.0), 'N-MPJPE, mm': error_mm}
-        return {'name': name, 'seed': seed, 'figures': {**figures, 'flips': 0.01}}
+        del figures['N, rolled by 15 deg']
+        return {'stage': 'discovery', 'name': name, 'seed': seed, 'figures': figures}
 
     whole = [row('everything', seed, mm) for seed, mm in ((0, 50.0), (1, 53.0), (2, 47.0))]
-    lines = ablations.table([*whole, row('no noise', 0, 52.5)]).splitlines()
-    assert len(lines) == 4
-    assert lines[2].startswith('| everything (3 seeds) | 50.0 ± 3.0 | 1.0 ± 0.0 | 1.00% ± 0.00% |')
-    assert lines[3].startswith('| no noise | 52.5 (+2.5) | 1.0 | 1.00% |')
-    assert '(+' not in ablations.table([row('no noise', 0, 52.5)])
+    other = {**row('no noise', 0, 9.0), 'stage': 'distillation'}
+    lines = ablations.table([*whole, row('no bones', 0, 52.5), other]).splitlines()
+    assert len(lines) == 5
+    assert lines[2].startswith('| discovery | everything (3 seeds) | 50.0 ± 3.0 | 1.0 ± 0.0 |')
+    assert lines[3].startswith('| discovery | no bones | 52.5 (+2.5) | 1.0 (+0.0) |')
+    assert lines[3].endswith('| - |')
+    assert lines[4].startswith('| distillation | no noise | 9.0 |'), 'its own stage has no whole'
 
 
 @pytest.mark.slow
-def test_rows_are_trained_once_and_build_on_the_whole(tmp_path: Path) -> None:
+def test_rows_are_trained_once_and_build_on_the_finished_run(tmp_path: Path) -> None:
     """A handful of steps of a small set; a second call trains nothing."""
     mocap = tmp_path / 'data' / 'mocap'
     mocap.mkdir(parents=True)
     for name, source in (('train_2d', 'poses_2d'), ('val', 'poses_3d')):
         (mocap / f'{name}.npz').symlink_to(ROOT / 'tests' / 'data' / f'{source}.npz')
-    out, runs = tmp_path / 'ablations.json', tmp_path / 'runs'
-    command = [sys.executable, 'tools/ablations.py', mocap.parent, runs]
-    command += ['--budget', '0.001', '--only', 'everything', 'no noise']
-    command += ['--set', 'prior.steps=8', '--set', 'prior.batch_size=32']
-    command += ['--threads', '1', '--out', out]
+    base, out, runs = tmp_path / 'base', tmp_path / 'ablations.json', tmp_path / 'runs'
+    steps = ('prior.steps=8', 'prior.batch_size=32', 'discovery.steps=4', 'training.steps=4')
+    small = [word for override in steps for word in ('--set', override)]
+    train = [sys.executable, '-m', 'elepose_core', 'train', 'elepose', '--threads', '1']
+    train += ['--data', mocap / 'train_2d.npz', '--out', base, '--set', 'alternation.steps=4']
+    subprocess.run([*train, *small], cwd=ROOT, capture_output=True, check=True)
+    command = [sys.executable, 'tools/ablations.py', mocap.parent, base, runs, '--threads', '1']
+    command += ['--budget', '0.001', '--out', out, *small]
+    command += ['--only', 'alternation/everything', 'alternation/not at all']
 
     def call() -> 'subprocess.CompletedProcess[str]':
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -77,14 +85,15 @@ def test_rows_are_trained_once_and_build_on_the_whole(tmp_path: Path) -> None:
     done = call()
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text())['rows']
-    assert [(r['name'], r['seed']) for r in rows] == [('everything', 0), ('no noise', 0)]
+    assert [r['name'] for r in rows] == ['everything', 'not at all']
     assert len({r['figures']['N-MPJPE, mm'] for r in rows}) == 2
-    assert '| everything |' in done.stdout
-    assert '| no noise |' in done.stdout
-    whole, other = (runs / name for name in ('everything_seed_0', 'no_noise_seed_0'))
-    for kept in ('discovery/last.pt', 'alternation/last.pt'):
-        assert (whole / kept).read_bytes() == (other / kept).read_bytes()
-    assert (whole / 'last.pt').read_bytes() != (other / 'last.pt').read_bytes()
+    assert '| alternation | not at all |' in done.stdout
+    whole, other = (runs / f'alternation_{n}_seed_0' for n in ('everything', 'not_at_all'))
+    for kept in ('discovery/last.pt', 'alternation/prior.pt'):
+        contents = {(run / kept).read_bytes() for run in (base, whole, other)}
+        assert len(contents) == 1
+    assert (whole / 'alternation' / 'last.pt').exists()
+    assert not (whole / 'lessons.pt').exists(), 'what comes after its stage is not trained'
     again = call()
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert '==' not in again.stderr, 'nothing was left to train'
@@ -95,8 +104,13 @@ def test_rows_are_trained_once_and_build_on_the_whole(tmp_path: Path) -> None:
     assert 'was trained with other settings' in strange.stderr
 
 
-def test_a_row_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, 'tools/ablations.py', tmp_path, tmp_path, '--only', 'no luck']
+@pytest.mark.parametrize(
+    ('words', 'says'),
+    [(['--only', 'no luck'], 'no luck is unknown'), ([], 'is no finished run')],
+)
+def test_bad_arguments_are_one_sentence(tmp_path: Path, words: list[str], says: str) -> None:
+    command = [sys.executable, 'tools/ablations.py', tmp_path, tmp_path, tmp_path / 'runs', *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert 'no luck is unknown; expected one of everything' in done.stderr
+    assert says in done.stderr
+    assert 'Traceback' not in done.stderr

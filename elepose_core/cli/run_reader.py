@@ -4,17 +4,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from elepose_core.cli.recipes import lift_of, untrained
-from elepose_core.config import read_experiment
+from elepose_core.config import PublishedConfig, read_experiment
 from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.models.elepose_paper import ElePoseLifter
 from elepose_core.models.graph import LiftingGraph
+from elepose_core.models.teacher import Teacher
 from elepose_core.training.checkpoint import load_checkpoint
 
-__all__ = ['graph_of_run', 'lift_of_run']
+__all__ = ['graph_of_run', 'lift_of_run', 'lift_of_teacher']
 
 
 def lift_of_run(run: Path) -> Lift:
@@ -33,6 +34,22 @@ def graph_of_run(run: Path) -> tuple[LiftingGraph, dict[str, Any]]:
     if not isinstance(module, LiftingGraph):
         raise InputError(f'{run} trained the published method; expected a run of our own recipe')
     return module, facts
+
+
+def lift_of_teacher(run: Path, stage: Literal['discovery', 'alternation']) -> Lift:
+    """Return what the protocol measures of the teacher at the end of an earlier stage."""
+    experiment = read_experiment(run / 'config.toml')
+    if isinstance(experiment, PublishedConfig):
+        raise InputError(f'{run} trained the published method; expected a run of our own recipe')
+    state = load_checkpoint(run / stage / 'last.pt')['exported']
+    if stage == 'alternation':
+        of_teacher = 'teacher.'
+        state = {
+            k.removeprefix(of_teacher): v for k, v in state.items() if k.startswith(of_teacher)
+        }
+    teacher = Teacher(experiment.lifter)
+    teacher.load_state_dict(state)
+    return lift_of(teacher.eval())
 
 
 def _read(run: Path) -> tuple[LiftingGraph | ElePoseLifter, dict[str, Any]]:

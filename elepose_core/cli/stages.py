@@ -5,7 +5,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -28,8 +28,9 @@ from elepose_core.training.loop import Progress, Recipe, StageConfig, TrainingCo
 from elepose_core.training.prior import train_prior
 from elepose_core.training.sampling import Keypoints2D
 
-__all__ = ['PriorStage', 'Stages', 'train_lifter', 'train_published']
+__all__ = ['PriorStage', 'Stage', 'Stages', 'train_lifter', 'train_published']
 
+Stage = Literal['discovery', 'alternation', 'refinement', 'distillation']
 # Trains a prior, given what to call after each step with step and loss.
 PriorStage = Callable[[Callable[[int, float], None]], FlowPrior]
 # Where the first two stages keep their checkpoints, inside the run.
@@ -67,22 +68,44 @@ def train_published(
 
 
 def train_lifter(
-    experiment: ExperimentConfig, data: Keypoints2D, device: torch.device, stages: Stages
+    experiment: ExperimentConfig,
+    data: Keypoints2D,
+    device: torch.device,
+    stages: Stages,
+    until: Stage = 'distillation',
 ) -> Progress:
-    """Train a teacher without 3D, then the lifter that learns from it."""
-    learned = _alternation(experiment, data, device, stages)
+    """Train a teacher without 3D, then the lifter that learns from it.
+
+    Args:
+        experiment: All settings.
+        data: Complete poses.
+        device: Where to train.
+        stages: What carries them out.
+        until: The last stage.
+
+    Returns:
+        How the last stage that trains a network went.
+    """
+    teacher, progress = _discovery(experiment, data, device, stages)
+    if until == 'discovery':
+        return progress
+    learned, progress = _alternation(experiment, teacher, data, stages)
+    if until == 'alternation':
+        return progress
     torch.manual_seed(experiment.training.seed)
     lifter = Lifter(experiment.lifter).to(device)
     lifter.start_from(learned.teacher)
     graph = LiftingGraph(lifter, learned.seen.requires_grad_(False)).to(device)
     lessons = stages.lessons(partial(_lessons, experiment.refinement, learned, data))
+    if until == 'refinement':
+        return progress
     recipe = Distillation(graph, lessons.to(device), experiment.losses, experiment.sampling)
     return stages.train(recipe, experiment.training, Path())
 
 
 def _discovery(
     experiment: ExperimentConfig, data: Keypoints2D, device: torch.device, stages: Stages
-) -> Teacher:
+) -> tuple[Teacher, Progress]:
     seed, share = experiment.training.seed, experiment.sampling.mirrored_share
     torch.manual_seed(seed)
     teacher = Teacher(experiment.lifter).to(device)
@@ -96,14 +119,13 @@ def _discovery(
         experiment.discovery_losses,
         share,
     )
-    stages.train(recipe, _seeded(experiment.discovery, seed), _DISCOVERY)
-    return teacher
+    return teacher, stages.train(recipe, _seeded(experiment.discovery, seed), _DISCOVERY)
 
 
 def _alternation(
-    experiment: ExperimentConfig, data: Keypoints2D, device: torch.device, stages: Stages
-) -> Alternators:
-    teacher = _discovery(experiment, data, device, stages)
+    experiment: ExperimentConfig, teacher: Teacher, data: Keypoints2D, stages: Stages
+) -> tuple[Alternators, Progress]:
+    device = next(teacher.parameters()).device
     seed, share = experiment.training.seed + 1, experiment.sampling.mirrored_share
     on_device = data.to(device)
     elevation, _ = clip_elevations(teacher, on_device, data.clips)
@@ -121,8 +143,7 @@ def _alternation(
     recipe = Alternation(
         module, on_device, experiment.clips, experiment.alternation_losses, share, seed
     )
-    stages.train(recipe, _seeded(experiment.alternation, seed), _ALTERNATION)
-    return module
+    return module, stages.train(recipe, _seeded(experiment.alternation, seed), _ALTERNATION)
 
 
 def _lessons(

@@ -23,6 +23,7 @@ def train(
     ] = (),
     val: Path | None = None,
     resume: bool = False,
+    until: Literal['discovery', 'alternation', 'refinement', 'distillation'] = 'distillation',
     device: str = 'auto',
     threads: int = 0,
 ) -> None:
@@ -38,6 +39,7 @@ def train(
         set: Override of a single setting; may be given several times.
         val: PoseSet with 3D truth to measure on now and then; it chooses the best step.
         resume: Go on with the run in `out`.
+        until: Stage to stop after; --resume goes on with the next.
         device: auto (a GPU where there is one), cpu, cuda or cuda:N.
         threads: CPU threads of this process, 0 = its share of all.
     """
@@ -64,4 +66,4 @@ def train(
     with joined(device) as processes:
         place = choose_device(device, processes)
         use_threads(threads, processes)
-        TrainingRun(method, out, experiment, place, processes).train(data, val)
+        TrainingRun(method, out, experiment, place, processes).train(data, val, until)

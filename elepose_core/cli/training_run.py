@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from elepose_core.cli.recipes import lift_of
-from elepose_core.cli.stages import PriorStage, train_lifter, train_published
+from elepose_core.cli.stages import PriorStage, Stage, train_lifter, train_published
 from elepose_core.config import Experiment, PublishedConfig, write_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
@@ -61,8 +61,10 @@ class TrainingRun:
         self._device = device
         self._processes = processes
 
-    def train(self, data: Sequence[Path], val: Path | None) -> None:
-        """Train prior and lifter to the end; a run that was cut off goes on."""
+    def train(self, data: Sequence[Path], val: Path | None, until: Stage = 'distillation') -> None:
+        """Train prior and lifter to the end of a stage; a run that was cut off goes on."""
+        if until != 'distillation' and isinstance(self._experiment, PublishedConfig):
+            raise InputError(f'until is {until!r}; the published method has no such stage')
         poses = _complete_poses(data)
         measured = None if val is None else _measurable(val)
         first = self._processes.is_first
@@ -73,9 +75,13 @@ class TrainingRun:
             if isinstance(self._experiment, PublishedConfig):
                 progress = train_published(self._experiment, poses, self._device, stages)
             else:
-                progress = train_lifter(self._experiment, poses, self._device, stages)
+                progress = train_lifter(self._experiment, poses, self._device, stages, until)
         if first:
-            _tell_end(progress, self._experiment.training.steps)
+            _tell_end(progress, self._steps(until))
+
+    def _steps(self, until: Stage) -> int:
+        stage = {'distillation': 'training', 'refinement': 'alternation'}.get(until, until)
+        return int(getattr(self._experiment, stage).steps)
 
     def _begin(self, data: Sequence[Path], poses: Keypoints2D) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ ENTER = set +u; source .venv/elepose.bash; set -u
 PYTHON_FOLDERS = elepose_core elepose_ros tests $(wildcard benchmarks demo docs) tools scripts setup.py launch
 # One test: make test T=core/test_images.py, or any argument of pytest.
 T ?=
+# One process takes all that starts nodes, the other the rest; see tests/conftest.py.
+PARALLEL = -n 2 --dist loadgroup
 TEST_ARGUMENTS = $(if $(T),$(if $(wildcard tests/$(T)),tests/$(T),$(T)),)
 BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
 # Share of the steps that a row of the ablations gets.
@@ -51,7 +53,7 @@ else
 test: setup
 endif
 	@$(ENTER)
-	python3 -m pytest $(TEST_ARGUMENTS)
+	python3 -m pytest $(TEST_ARGUMENTS) $(if $(T),,$(PARALLEL))
 
 ## make test-ros       the tests over real ROS 2 processes
 test-ros: setup

@@ -12,6 +12,20 @@ import pytest
 os.environ['MPLBACKEND'] = 'Agg'
 
 
+# With pytest -n 2 these share one process: they start nodes, which meet over DDS and need cores.
+_WITH_NODES = ('ros', 'test_demo.py', 'test_docs.py', 'test_launch.py', 'test_packaging.py')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a file in one process, since its tests share fixtures, and all that starts nodes."""
+    if not config.pluginmanager.hasplugin('xdist'):
+        return
+    for item in items:
+        with_nodes = set(_WITH_NODES) & {item.path.name, item.path.parent.name}
+        group = 'nodes' if with_nodes else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """The same numbers in every run."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from elepose_core.detect.pixels import packed
 from elepose_core.opencv import opencv
 
 __all__ = ['Letterbox']
@@ -48,7 +49,7 @@ class Letterbox:
     def filled(self, image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the network's input (padded_height, padded_width, 3), black beyond the image."""
         padded = np.zeros((self.padded_height, self.padded_width, 3), np.uint8)
-        padded[: self.height, : self.width] = self._resized(image_rgb)
+        self._resize(image_rgb, padded[: self.height, : self.width])
         return padded
 
     def to_image_px(self, fractions: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,20 +58,22 @@ class Letterbox:
         per_pixel = np.array([self.image_width / self.width, self.image_height / self.height])
         return np.asarray(fractions * padded * per_pixel - 0.5, np.float32)
 
-    def _resized(self, image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _resize(self, image_rgb: NDArray[np.uint8], out_rgb: NDArray[np.uint8]) -> None:
+        """Resize into `out_rgb`, a part of the padded input, without another copy of the image.
+
+        A resize treats channels alike, so the large image is read as it lies in memory and only
+        the small result is put into order.
+        """
         cv2 = opencv('detection')
         shrinks = self.width < self.image_width
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         size = (self.width, self.height)
-        # A resize treats channels alike, so views that run backwards or stand still along them
-        # are resized as they lie in memory: no copy of the large image.
         if image_rgb.strides[2] == 0:
-            grey = cv2.resize(image_rgb[..., 0], size, interpolation=method)
-            return np.broadcast_to(grey[..., None], (*grey.shape, 3))
-        if image_rgb.strides[2] < 0:
-            backwards: NDArray[np.uint8] = cv2.resize(
-                image_rgb[..., ::-1], size, interpolation=method
-            )
-            return backwards[..., ::-1]
-        resized: NDArray[np.uint8] = cv2.resize(image_rgb, size, interpolation=method)
-        return resized
+            small = cv2.resize(image_rgb[..., 0], size, interpolation=method)
+            cv2.cvtColor(small, cv2.COLOR_GRAY2RGB, dst=out_rgb)
+        elif image_rgb.strides[2] < 0:
+            in_memory = packed(image_rgb[..., ::-1])
+            small = cv2.resize(in_memory, size, interpolation=method)
+            cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=out_rgb)
+        else:
+            cv2.resize(packed(image_rgb), size, dst=out_rgb, interpolation=method)

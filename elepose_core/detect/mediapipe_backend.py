@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from elepose_core.detect.duplicates import without_duplicates
 from elepose_core.detect.interface import Detection, DetectorOptions, check_rgb, model_file
+from elepose_core.detect.pixels import packed
 from elepose_core.errors import InputError, MissingDependency
 from elepose_core.skeleton import MEDIAPIPE_33
 
@@ -66,7 +67,8 @@ class MediapipeDetector:
         check_rgb(image_rgb)
         height, width = image_rgb.shape[:2]
         image = self._mediapipe.Image(
-            image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image_rgb)
+            image_format=self._mediapipe.ImageFormat.SRGB,
+            data=np.ascontiguousarray(packed(image_rgb)),
         )
         people = self._landmarker.detect(image).pose_landmarks
         return without_duplicates([_detection(person, width, height) for person in people])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from elepose_core.detect.duplicates import without_duplicates
 from elepose_core.detect.interface import Detection, DetectorOptions, check_rgb, model_file
+from elepose_core.detect.pixels import packed
 from elepose_core.detect.sessions import open_session
 from elepose_core.errors import InputError, MissingDependency
 from elepose_core.opencv import opencv
@@ -68,7 +69,7 @@ class RtmlibDetector:
             InputError: The array is no (H, W, 3) uint8 image.
         """
         check_rgb(image_rgb)
-        image_bgr = np.ascontiguousarray(image_rgb[..., ::-1])
+        image_bgr = np.ascontiguousarray(packed(image_rgb[..., ::-1]))
         if self._finder is None:
             return without_duplicates(self._one_stage(image_bgr))
         return without_duplicates(self._top_down(image_bgr))

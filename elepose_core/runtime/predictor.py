@@ -1,24 +1,24 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle's graph in onnxruntime."""
+"""A bundle's graph, from arrays to arrays."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from elepose_core.bundle import Manifest, open_bundle
 from elepose_core.errors import InputError
+from elepose_core.runtime.backends.choice import Options, open_backend
+from elepose_core.runtime.backends.interface import Backend, Device, Graph
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['Lifted', 'Predictor']
 
-_INPUTS = ('rays', 'scores', 'up_cam', 'up_variance')
+# Shape of one row of each input.
+_INPUTS = {'rays': (17, 2), 'scores': (17,), 'up_cam': (3,), 'up_variance': ()}
 _OUTPUTS = ('joints_cam', 'up_cam_estimate', 'sigma', 'plausibility', 'up_variance_estimate')
-# People of one call; more are lifted in several.
-_LARGEST_BATCH = 256
 _LENGTH_TOLERANCE = 1e-3
 
 
@@ -42,17 +42,29 @@ class Lifted(NamedTuple):
 
 
 class Predictor:
-    """Lifts rays on the CPU; needs numpy and onnxruntime only."""
+    """Lifts rays; needs numpy and onnxruntime only."""
 
-    def __init__(self, model: str | Path = 'default', threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: str | Path = 'default',
+        threads: int = 1,
+        device: Device = 'cpu',
+        *,
+        in_background: bool = False,
+        cuda_graphs: bool = False,
+    ) -> None:
         """Open a bundle and load its graph.
 
         Args:
             model: Path of a bundle or name of a shipped one.
-            threads: For one call; 1 is fastest for a handful of people.
+            threads: For one call on the CPU; 1 is fastest for a handful of people.
+            device: 'cpu', 'cuda' or 'tensorrt'; 'auto' = the fastest of them that is here.
+            in_background: Lift on the CPU at once, and change over when another device is ready.
+            cuda_graphs: With TensorRT, record the launches of each batch size and replay them.
 
         Raises:
-            InputError: The bundle is absent, damaged or of another schema, layout or signature.
+            InputError: The bundle is absent, damaged or of another schema, layout or signature, or
+                the device is not here.
         """
         bundle = open_bundle(model)
         self._manifest = bundle.manifest
@@ -61,27 +73,13 @@ class Predictor:
                 f'{bundle.folder}: joint_layout is {bundle.manifest.joint_layout!r}; '
                 f'expected {H36M_17.name!r}'
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Threads that spin between frames would take a robot's cores for nothing.
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        try:
-            self._session = onnxruntime.InferenceSession(
-                bundle.onnx_path, options, providers=['CPUExecutionProvider']
-            )
-        except Exception as error:  # onnxruntime's own classes are not public
-            raise InputError(
-                f'{bundle.onnx_path} cannot be loaded by onnxruntime {onnxruntime.__version__} '
-                f'({str(error).splitlines()[0]})'
-            ) from None
-        inputs = tuple(i.name for i in self._session.get_inputs())
-        outputs = tuple(o.name for o in self._session.get_outputs())
-        if inputs != _INPUTS or outputs != _OUTPUTS:
-            raise InputError(
-                f'{bundle.onnx_path}: graph maps {inputs} to {outputs}; '
-                f'expected {_INPUTS} to {_OUTPUTS}'
-            )
+        graph = Graph(bundle.onnx_path, bundle.manifest.sha256, _INPUTS, _OUTPUTS)
+        self._backend = open_backend(graph, Options(device, threads, in_background, cuda_graphs))
+
+    @property
+    def backend(self) -> Backend:
+        """Return what computes the graph; it says where, why, and what troubles it."""
+        return self._backend
 
     @property
     def manifest(self) -> Manifest:
@@ -117,17 +115,13 @@ class Predictor:
         if not count:  # which onnxruntime does not take
             none = np.zeros((0, joints, 3), np.float32)
             return Lifted(none, none[:, 0], none[..., 0], none[:, 0, 0], none[:, 0, :2])
-        parts = [
-            self._session.run(
-                list(_OUTPUTS),
-                {
-                    name: np.ascontiguousarray(feed[start : start + _LARGEST_BATCH], np.float32)
-                    for name, feed in zip(_INPUTS, feeds, strict=True)
-                },
-            )
-            for start in range(0, count, _LARGEST_BATCH)
-        ]
-        return Lifted(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        outputs = self._backend.run(
+            {
+                name: np.ascontiguousarray(feed, np.float32)
+                for name, feed in zip(_INPUTS, feeds, strict=True)
+            }
+        )
+        return Lifted(*outputs)
 
 
 def _told(

@@ -17,8 +17,8 @@ T ?=
 PARALLEL = -n 2 --dist loadgroup
 TEST_ARGUMENTS = $(if $(T),$(if $(wildcard tests/$(T)),tests/$(T),$(T)),)
 BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
-# Share of the steps that a row of the ablations gets.
-BUDGET ?= 0.5
+# Steps of a row of the ablations.
+STEPS ?= discovery=1000 alternation=1000 training=4000
 # A finished run of the whole recipe, which the ablations start from.
 BASE ?= runs/default
 DEFAULT_DATA ?= $(or $(ELEPOSE_DATA),$(error set ELEPOSE_DATA to the folder that holds mocap/))
@@ -98,7 +98,7 @@ train-default: setup
 ## make ablations      what each ingredient of the recipe is worth: a table; hours, and goes on where it was cut off
 ablations: setup
 	@$(ENTER)
-	python3 tools/ablations.py $(DEFAULT_DATA) $(BASE) runs/ablations --budget $(BUDGET) --seeds 0 1 2
+	python3 tools/ablations.py $(DEFAULT_DATA) $(BASE) runs/ablations --steps $(STEPS) --seeds 0 1 2
 
 ## make docs           write the generated pages of docs/ again
 docs: setup

@@ -38,12 +38,13 @@ def test_each_row_names_settings_that_are_there_and_changes_them(ablations: Any)
             assert (changed == whole) == (name == ablations.WHOLE), name
 
 
-def test_budget_makes_the_stage_of_a_row_shorter(ablations: Any) -> None:
-    whole = read_experiment(ablations.CONFIG)
-    for stage, section in (('discovery', 'discovery'), ('refinement', 'training')):
-        half = read_experiment(ablations.CONFIG, ablations._shortened(stage, 0.5))
-        assert getattr(half, section).steps == getattr(whole, section).steps / 2
-        assert half.alternation == whole.alternation
+def test_steps_make_the_stage_of_a_row_shorter(ablations: Any) -> None:
+    whole, steps = read_experiment(ablations.CONFIG), ['discovery=7', 'training=9']
+    for stage, section, count in (('discovery', 'discovery', 7), ('refinement', 'training', 9)):
+        shorter = read_experiment(ablations.CONFIG, ablations._shortened(stage, steps))
+        assert getattr(shorter, section).steps == count
+        assert shorter.alternation == whole.alternation
+    assert ablations._shortened('alternation', steps) == []
 
 
 def test_table_has_mean_and_spread_of_the_whole_and_changes_of_the_rest(ablations: Any) -> None:
@@ -76,7 +77,7 @@ def test_rows_are_trained_once_and_build_on_the_finished_run(tmp_path: Path) -> 
     train += ['--data', mocap / 'train_2d.npz', '--out', base, '--set', 'alternation.steps=4']
     subprocess.run([*train, *small], cwd=ROOT, capture_output=True, check=True)
     command = [sys.executable, 'tools/ablations.py', mocap.parent, base, runs, '--threads', '1']
-    command += ['--budget', '0.001', '--out', out, *small]
+    command += ['--steps', 'alternation=5', '--out', out, *small]
     command += ['--only', 'alternation/everything', 'alternation/not at all']
 
     def call() -> 'subprocess.CompletedProcess[str]':

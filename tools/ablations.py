@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each ingredient is worth: train with it switched off, measure on val, make one table.
 
-python tools/ablations.py DATA BASE RUNS [--budget 0.25] [--seeds 0 1 2] [--only STAGE[/ROW] ...]
+python tools/ablations.py DATA BASE RUNS [--steps SECTION=N ...] [--seeds 0 1 2]
+                          [--only STAGE[/ROW] ...]
 
 DATA holds mocap/{train_2d,val}.npz; BASE is a finished run of the whole recipe. RUNS gets a run
 folder for each row; a call that was cut off goes on, and finished rows are not trained again.
-A row takes the stages before its own from BASE, trains its own stage anew, shortened by the
-budget, and is measured there: the teacher after discovery and alternation, else the lifter. It
-stands beside the same stage with nothing switched off, trained with as many steps.
+A row takes the stages before its own from BASE, trains its own stage anew, with as many steps as
+--steps says, and is measured there: the teacher after discovery and alternation, else the lifter.
+It stands beside the same stage with nothing switched off, trained with as many steps.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from elepose_core.cli.run_reader import lift_of_run, lift_of_teacher
-from elepose_core.config import read_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.evaluation.protocol import Conditions, evaluate
 
@@ -70,7 +70,7 @@ _KEPT = {
     'refinement': ('discovery', 'alternation'),
     'distillation': ('discovery', 'alternation', 'lessons.pt'),
 }
-# The section whose steps the budget shortens; refined lessons are measured by what they teach.
+# The section of a stage's steps; refined lessons are measured by what they teach.
 _SECTION = {'refinement': 'training', 'distillation': 'training'}
 # Heading -> conditions, figure, how it is written.
 _COLUMNS: dict[str, tuple[Conditions, str, str]] = {
@@ -104,11 +104,11 @@ def main() -> None:
                     'stage': stage,
                     'name': name,
                     'seed': seed,
-                    'overrides': [*_shortened(stage, options.budget), *options.set, *overrides],
+                    'overrides': [*_shortened(stage, options.steps), *options.set, *overrides],
                 }
                 rows.append(_row(settings, options))
                 # After each row, so that a table is there long before all rows are.
-                tree = {'data': 'val.npz', 'budget': options.budget, 'rows': rows}
+                tree = {'data': 'val.npz', 'rows': rows}
                 options.out.write_text(json.dumps(tree, indent=2) + '\n', encoding='utf-8')
     print(table(rows))
 
@@ -118,7 +118,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument('data', type=Path)
     parser.add_argument('base', type=Path)
     parser.add_argument('runs', type=Path)
-    parser.add_argument('--budget', type=float, default=1.0, help='share of the steps of a stage')
+    parser.add_argument('--steps', nargs='+', default=[], metavar='SECTION=N')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='the first is of BASE')
     parser.add_argument('--only', nargs='+', default=[], metavar='STAGE[/ROW]')
     parser.add_argument('--set', action='append', default=[], help='an override for all rows')
@@ -127,11 +127,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _shortened(stage: str, budget: float) -> list[str]:
-    """Return the override that makes a stage shorter."""
-    section = _SECTION.get(stage, stage)
-    steps = read_experiment(CONFIG).model_dump()[section]['steps']
-    return [f'{section}.steps={max(1, round(budget * steps))}']
+def _shortened(stage: str, steps: list[str]) -> list[str]:
+    """Return the override that makes a stage shorter, if there is one for it."""
+    section, by_section = _SECTION.get(stage, stage), dict(word.split('=') for word in steps)
+    return [f'{section}.steps={by_section[section]}'] if section in by_section else []
 
 
 def _row(settings: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:

@@ -58,8 +58,9 @@ def open_backend(graph: Graph, options: Options) -> Backend:
         told = list(dict.fromkeys(missing[device] for device in faster))
     if options.in_background and devices and devices[0] != 'cpu':
         first = _open(graph, options, 'cpu', ['ready at once'])
+        awaited = 'a GPU' if options.device == 'auto' else devices[0]
         return SwitchingBackend(
-            first, lambda: _first_that_opens(graph, options, devices, told), devices[0]
+            first, lambda: _first_that_opens(graph, options, devices, told), awaited
         )
     if options.device == 'auto':
         devices.append('cpu')
@@ -73,8 +74,10 @@ def _first_that_opens(
     try:
         return _open(graph, options, device, told)
     except InputError as error:
-        if not others:
+        if device == 'cpu':  # where a GPU was missing is beside the point
             raise
+        if not others:
+            raise InputError('; '.join([*told, str(error)])) from error
         return _first_that_opens(graph, options, others, [*told, str(error)])
 
 

@@ -78,9 +78,10 @@ def _session(graph: Graph, device: Device, threads: int) -> Any:
             graph.path, options, providers=_providers(graph, device), enable_fallback=0
         )
     except Exception as error:  # onnxruntime's own classes are not public
+        what = 'it' if device == 'cpu' else PROVIDERS[device]
         raise InputError(
-            f'{graph.path} cannot be loaded by onnxruntime {onnxruntime.__version__} '
-            f'({str(error).splitlines()[0]})'
+            f'{graph.path} cannot be loaded by onnxruntime {onnxruntime.__version__}: {what} says '
+            f'{str(error).splitlines()[0]!r}'
         ) from None
 
 

@@ -131,14 +131,14 @@ class TestOnStandIn:
         said = _choose(on_stand_in, 'tensorrt', STAND_IN_FAILS='1')
         assert said.startswith('refused | TensorRT 10.99 built no engine')
 
-    @pytest.mark.parametrize('device', ['auto', 'tensorrt'])
+    @pytest.mark.parametrize(('device', 'what'), [('auto', 'a GPU'), ('tensorrt', 'tensorrt')])
     def test_in_the_background_a_failure_is_told(
-        self, device: str, on_stand_in: Callable[..., str]
+        self, device: str, what: str, on_stand_in: Callable[..., str]
     ) -> None:
         said = _choose(on_stand_in, device, in_background=True, STAND_IN_FAILS='1')
         assert said.startswith('cpu | ')
         trouble = said.split(' | ')[2]
-        assert trouble.startswith('tensorrt is not used and cpu goes on: TensorRT 10.99 built no')
+        assert trouble.startswith(f'{what} is not used and cpu goes on: TensorRT 10.99 built no')
 
     def test_a_cache_that_cannot_be_used_is_trouble_but_no_error(
         self, on_stand_in: Callable[..., str], tmp_path: Path

@@ -18,7 +18,7 @@ from elepose_core.runtime.backends.interface import Float32
 __all__ = ['Buffer', 'CudaError', 'Gpu', 'Stream']
 
 _LIBRARY = 'libcuda.so.1'
-# Names with a suffix are those that cuda.h gives to programs of CUDA 10.1 and newer.
+# Names with a suffix are those that cuda.h gives to programs; alike in CUDA 11.8, 12.9 and 13.5.
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     'cuInit': (c_uint,),
     'cuDeviceGet': (POINTER(c_int), c_int),

@@ -38,6 +38,7 @@ def build_in_process(onnx: bytes, profile: Profile, target: str = '') -> bytes:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
+        start_new_session=True,  # Ctrl-C is for the parent, whose end it sees
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None

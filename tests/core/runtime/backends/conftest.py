@@ -84,7 +84,7 @@ def on_stand_in(stand_in_driver: Path, tmp_path: Path) -> Callable[..., str]:
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -51,6 +51,20 @@ def test_gpu_tells_what_it_is(on_stand_in: Callable[..., str]) -> None:
     assert said == 'Stand-in 8.7\n'
 
 
+def test_a_driver_without_a_gpu_is_told(on_stand_in: Callable[..., str]) -> None:
+    script = """
+    driver.stand_in_lose(1)
+    try:
+        Gpu()
+    except InputError as error:
+        print(error)
+    """
+    assert on_stand_in(PRELUDE + script) == (
+        'no NVIDIA GPU can be used (cuInit of the CUDA driver failed with '
+        'CUDA_ERROR_LAUNCH_FAILED)\n'
+    )
+
+
 @pytest.mark.parametrize('cuda_graphs', [False, True])
 def test_any_number_of_people_in_any_order_and_thread(
     cuda_graphs: bool, on_stand_in: Callable[..., str]

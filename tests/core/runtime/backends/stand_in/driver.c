@@ -60,7 +60,7 @@ void stand_in_launch(CUstream stream, void (*call)(int), int argument) {
     push(stream, (Step){.call = call, .argument = argument});
 }
 
-CUresult CUDAAPI cuInit(unsigned int flags) { return flags ? 1 : 0; }
+CUresult CUDAAPI cuInit(unsigned int flags) { return lost ? LOST : flags ? 1 : 0; }
 CUresult CUDAAPI cuDeviceGet(CUdevice *device, int ordinal) {
     *device = ordinal;
     return 0;

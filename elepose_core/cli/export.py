@@ -4,7 +4,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -19,6 +19,7 @@ def export(
     data: Path,
     metrics: tuple[Path, ...] = (),
     data_licence: str = '',
+    precision: Literal['float32', 'float16'] = 'float32',
 ) -> None:
     """Make a bundle of a training run and compare it with torch.
 
@@ -29,6 +30,7 @@ def export(
             3D truth, if it has one, and the comparison uses its poses.
         metrics: JSON files of `elepose evaluate`; they enter the manifest under their stems.
         data_licence: Licence and origin of the training data, for the manifest.
+        precision: Of the stored weights: float16 halves the file.
     """
     from elepose_core.bundle import SCHEMA_VERSION, Manifest
     from elepose_core.cli.run_reader import graph_of_run
@@ -67,12 +69,14 @@ def export(
         training=training,
         metrics=figures,
     )
-    bundle = export_bundle(graph, out, manifest, rays, scores)
+    bundle = export_bundle(graph, out, manifest, rays, scores, precision)
     size_mb = bundle.onnx_path.stat().st_size / 1e6
     print(f'{bundle.folder}: {size_mb:.1f} MB, sha256 {bundle.manifest.sha256[:12]}')
     for batch, by_output in bundle.manifest.parity['largest_difference'].items():
         row = ', '.join(f'{name} {value:.1e}' for name, value in by_output.items())
         print(f'  batch {batch}: largest difference from torch: {row}')
+    panned = bundle.manifest.parity['change_when_panned']
+    print(f'  largest change of a person when the camera turns: {panned:.1e} of the distance')
 
 
 def _figures(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from elepose_core.geometry.camera import Camera, project
 TINY = {
     **{'lifter.width': 48, 'lifter.blocks': 1},
     **{'lifter.elevation_width': 32, 'lifter.elevation_blocks': 1},
+    **{'lifter.completion_width': 32, 'lifter.completion_blocks': 1},
     **{'prior.components': 20, 'prior.blocks': 2, 'prior.width': 32},
     **{'prior.steps': 60, 'prior.batch_size': 128},
     **{'discovery.steps': 60, 'discovery.batch_size': 64, 'discovery.warm_up_steps': 10},

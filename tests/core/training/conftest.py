@@ -17,7 +17,14 @@ from elepose_core.models.teacher import LifterConfig, Teacher  # noqa: E402
 from elepose_core.priors.flow import FlowPrior, PriorConfig, scaled_pose  # noqa: E402
 from elepose_core.training.sampling import Keypoints2D  # noqa: E402
 
-TINY = LifterConfig(width=16, blocks=1, elevation_width=16, elevation_blocks=1)
+TINY = LifterConfig(
+    width=16,
+    blocks=1,
+    elevation_width=16,
+    elevation_blocks=1,
+    completion_width=16,
+    completion_blocks=1,
+)
 
 
 def _keypoints(crowd: Any, clip_length: int = 1) -> Keypoints2D:

@@ -4,9 +4,12 @@
 
 Prints per photograph and in total: people annotated, people found (similarity of their own
 detection above 0.1 and above 0.5), mean similarity (a missed person counts 0), detections that
-belong to nobody annotated, and the time per image.
+belong to nobody annotated, and the time per image. With --distance the photograph fills only a
+part of the image, as if the people stood farther away. With --roi the image is shown again until
+the regions of interest settle, and the last showing counts.
 
     python benchmarks/detector_photographs.py --input-long-side 384 --json out.json
+    python benchmarks/detector_photographs.py --distance 2 --roi
 """
 
 import argparse
@@ -15,9 +18,14 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from elepose_core.detect import DETECTORS, Detector, DetectorOptions, make_detector
 from elepose_core.errors import InputError
@@ -27,6 +35,7 @@ from elepose_core.images import rgb_from_photograph
 from elepose_core.skeleton import COCO_17, LAYOUTS
 
 REPEATS = 3
+BLUR_PX = 25
 
 
 @dataclass(frozen=True)
@@ -40,19 +49,23 @@ class Row:
     ms: float
 
 
-def measure(detector: Detector, folder: Path) -> list[Row]:
+def measure(make: Callable[[], Detector], folder: Path, distance: int) -> list[Row]:
     index = folder / 'coco_images.json'
     if not index.is_file():
         raise InputError(f'{index} does not exist; set ELEPOSE_DATA to the folder with media/coco')
-    return [row_of(detector, folder, entry) for entry in json.loads(index.read_text())]
+    # Each photograph has its own detector: with regions of interest it remembers the one before.
+    entries = json.loads(index.read_text())
+    return [row_of(make(), folder, entry, distance) for entry in entries]
 
 
-def row_of(detector: Detector, folder: Path, entry: dict[str, Any]) -> Row:
-    image = rgb_from_photograph((folder / entry['file']).read_bytes())
+def row_of(detector: Detector, folder: Path, entry: dict[str, Any], distance: int) -> Row:
+    photograph = rgb_from_photograph((folder / entry['file']).read_bytes())
+    image, corner_px = from_afar(photograph, distance)
     people = [
         AnnotatedPerson.from_coco(p['keypoints'], p['bbox'], p.get('area'))
         for p in entry['persons']
     ]
+    people = [AnnotatedPerson(p.keypoints_px + corner_px, p.area_px2) for p in people]
     times = []
     for _ in range(REPEATS):
         begin = time.perf_counter()
@@ -70,6 +83,23 @@ def row_of(detector: Detector, folder: Path, entry: dict[str, Any]) -> Row:
         others=len(detections) - int((oks > 0.1).sum()),
         ms=1e3 * min(times),
     )
+
+
+def from_afar(
+    photograph: NDArray[np.uint8], distance: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int_]]:
+    """Return an image `distance` times larger with the photograph in it, and where (x, y) px.
+
+    Around it is the photograph itself, too blurred to show anybody.
+    """
+    if distance == 1:
+        return photograph, np.zeros(2, int)
+    height, width = photograph.shape[:2]
+    size = (width * distance, height * distance)
+    image = cv2.GaussianBlur(cv2.resize(photograph, size), (0, 0), BLUR_PX)
+    left, upper = width * (distance - 1) // 3, height * (distance - 1) // 3
+    image[upper : upper + height, left : left + width] = photograph
+    return np.asarray(image, np.uint8), np.array([left, upper])
 
 
 def total(rows: list[Row]) -> Row:
@@ -91,6 +121,8 @@ def main() -> int:
     parser.add_argument('--model-path', type=Path)
     parser.add_argument('--input-long-side', type=int, default=DetectorOptions.input_long_side)
     parser.add_argument('--num-threads', type=int, default=1)
+    parser.add_argument('--roi', action='store_true', help='follow people: regions of interest')
+    parser.add_argument('--distance', type=int, choices=(1, 2, 3), default=1)
     parser.add_argument('--json', type=Path)
     arguments = parser.parse_args()
     if 'ELEPOSE_DATA' not in os.environ:
@@ -99,9 +131,10 @@ def main() -> int:
         model_path=arguments.model_path,
         input_long_side=arguments.input_long_side,
         num_threads=arguments.num_threads,
+        roi=arguments.roi,
     )
-    detector = make_detector(arguments.detector, options)
-    rows = measure(detector, Path(os.environ['ELEPOSE_DATA']) / 'media' / 'coco')
+    folder = Path(os.environ['ELEPOSE_DATA']) / 'media' / 'coco'
+    rows = measure(lambda: make_detector(arguments.detector, options), folder, arguments.distance)
     print(f'{"photograph":<18} {"people":>6} {">0.1":>5} {">0.5":>5} {"OKS":>6} other {"ms":>6}')
     for row in [*rows, total(rows)]:
         print(
@@ -113,6 +146,8 @@ def main() -> int:
             'detector': arguments.detector,
             'input_long_side': options.input_long_side,
             'num_threads': options.num_threads,
+            'roi': options.roi,
+            'distance': arguments.distance,
             'total': asdict(total(rows)),
             'photographs': [asdict(row) for row in rows],
         }

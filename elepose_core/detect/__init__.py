@@ -11,6 +11,7 @@ from collections.abc import Callable
 from elepose_core.detect.interface import Detection, Detector, DetectorOptions
 from elepose_core.detect.mediapipe_backend import MediapipeDetector
 from elepose_core.detect.movenet import MovenetMultipose
+from elepose_core.detect.regions import RegionDetector
 from elepose_core.detect.rtmlib_backend import RtmlibDetector
 from elepose_core.errors import InputError
 
@@ -33,7 +34,8 @@ def make_detector(name: str, options: DetectorOptions | None = None) -> Detector
         options: Settings; None for the defaults.
 
     Raises:
-        InputError: The name is unknown or a model file is missing or wrong.
+        InputError: The name is unknown, a model file is missing or wrong, or the detector has no
+            regions of interest.
         MissingDependency: The backend's package is not installed.
     """
     if name == 'none':
@@ -43,4 +45,9 @@ def make_detector(name: str, options: DetectorOptions | None = None) -> Detector
         )
     if name not in _CONSTRUCTORS:
         raise InputError(f'detector is {name!r}; expected none or one of {", ".join(DETECTORS)}')
-    return _CONSTRUCTORS[name](options or DetectorOptions())
+    options = options or DetectorOptions()
+    if not options.roi:
+        return _CONSTRUCTORS[name](options)
+    if name != 'movenet_multipose':
+        raise InputError(f'roi is True; expected False with detector {name}')
+    return RegionDetector(MovenetMultipose(options))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from elepose_core.detect.interface import Detection
 from elepose_core.geometry.keypoint_similarity import keypoint_similarity
 
-__all__ = ['without_duplicates']
+__all__ = ['similarity', 'without_duplicates']
 
 # One spread for all keypoints, close to the mean of COCO's; layouts other than COCO have none.
 _SPREAD = 0.07
@@ -28,19 +28,26 @@ def without_duplicates(detections: list[Detection]) -> list[Detection]:
     """
     kept: list[Detection] = []
     for detection in detections:
-        if all(_similarity(detection, other) < _DUPLICATE_SIMILARITY for other in kept):
+        if all(similarity(detection, other) < _DUPLICATE_SIMILARITY for other in kept):
             kept.append(detection)
     return kept
 
 
-def _similarity(first: Detection, second: Detection) -> float:
+def similarity(first: Detection, second: Detection, spread: float = _SPREAD) -> float:
+    """Return how well the keypoints that both are sure of agree, 0..1.
+
+    Args:
+        first: A detection.
+        second: Another one of the same layout.
+        spread: Of each keypoint, in units of the root of the larger one's area.
+    """
     points = [_sure_px(first), _sure_px(second)]
     shared = np.isfinite(points[0]).all(-1) & np.isfinite(points[1]).all(-1)
     # Two keypoints that coincide may belong to people who touch.
     if shared.sum() < 3:
         return 0.0
     area = max(_area_px2(p) for p in points)
-    spreads = np.full(int(shared.sum()), _SPREAD)
+    spreads = np.full(int(shared.sum()), spread)
     return float(keypoint_similarity(points[0][shared], points[1][shared], area, spreads))
 
 

@@ -60,6 +60,8 @@ class DetectorOptions:
             and a multiple of 32.
         num_threads: Threads of the network, 1..64.
         min_person_score: People below this score are left out, 0..1.
+        roi: Follow people from frame to frame and read each one's region of interest again, see
+            `regions.RegionDetector`; only for `movenet_multipose`.
     """
 
     model_path: Path | None = None
@@ -67,6 +69,7 @@ class DetectorOptions:
     input_long_side: int = 384
     num_threads: int = 1
     min_person_score: float = 0.2
+    roi: bool = False
 
     def __post_init__(self) -> None:
         side = self.input_long_side

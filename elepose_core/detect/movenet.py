@@ -62,9 +62,21 @@ class MovenetMultipose:
         Raises:
             InputError: The array is no such image.
         """
+        return self.read(image_rgb, self._options.input_long_side)
+
+    def read(self, image_rgb: NDArray[np.uint8], long_side: int) -> list[Detection]:
+        """Do what `detect` does at another size of the network's picture.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB of any size.
+            long_side: Long side of the picture, pixels > 0; filled up to a multiple of 32.
+
+        Raises:
+            InputError: The array is no such image.
+        """
         check_rgb(image_rgb)
         height, width = image_rgb.shape[:2]
-        letterbox = Letterbox.of(width, height, self._options.input_long_side, _BLOCK)
+        letterbox = Letterbox.of(width, height, long_side, _BLOCK)
         pixels = letterbox.filled(image_rgb).astype(np.int32)[None]
         rows: NDArray[np.float32] = self._session.run(None, {self._input: pixels})[0][0]
         return self._people(rows, letterbox)

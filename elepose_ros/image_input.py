@@ -38,6 +38,7 @@ def load_detector(parameters: Parameters) -> Detector:
         input_long_side=parameters.detector_input_long_side,
         num_threads=parameters.num_threads,
         min_person_score=parameters.min_person_score,
+        roi=parameters.detector_roi,
     )
     return make_detector(parameters.detector, options)
 

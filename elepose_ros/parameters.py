@@ -75,11 +75,20 @@ class Parameters:
     )
     detector_input_long_side: int = _row(
         384,
-        'long side of the image that movenet_multipose sees, a multiple of 32; 256 is faster but '
-        'loses small people and bent poses',
+        'long side of the image that movenet_multipose sees, a multiple of 32; the time grows '
+        'with its square: 256 takes half as long as 384 but loses small people and bent poses, '
+        '512 takes twice as long',
         unit='px',
         low=256,
         high=512,
+        used_by=(DETECTOR,),
+    )
+    detector_roi: bool = _row(
+        False,
+        'follow people: movenet_multipose reads a region of interest around each one, which '
+        'costs about 0.4 of the whole image per person and shows people far away better; the '
+        'whole image is read every 10th frame, so that newcomers wait as long, and when somebody '
+        'is lost',
         used_by=(DETECTOR,),
     )
     min_person_score: float = _row(

@@ -3,13 +3,14 @@
 """What the nodes publish: keypoints, skeletons, markers, camera elevation and the level frame."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from rclpy.duration import Duration
 from rclpy.time import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from elepose_core.runtime.backends.interface import Device
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
 from elepose_core.runtime.people import Skeletons3D
 from elepose_core.runtime.predictor import Predictor
@@ -38,10 +39,13 @@ _FAREWELL_S = 0.5
 def load_predictor(parameters: Parameters) -> Predictor:
     """Load the lifter's bundle, before anything of ROS is made that would have to be undone.
 
+    It lifts on the CPU at once; another device takes over when it is ready.
+
     Raises:
-        InputError: The bundle is missing or damaged.
+        InputError: The bundle is missing or damaged, or the device is not here.
     """
-    return Predictor(parameters.model, threads=parameters.num_threads)
+    device = cast(Device, parameters.device)  # one of its choices
+    return Predictor(parameters.model, parameters.num_threads, device, in_background=True)
 
 
 class KeypointOutput(Part):
@@ -83,6 +87,7 @@ class SkeletonOutput(Part):
         self._node = node
         self._cameras = cameras
         self._predictor = predictor
+        self._device = predictor.backend.name
         self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
         self._header = Header()
         make = node.create_lifecycle_publisher
@@ -137,11 +142,22 @@ class SkeletonOutput(Part):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
 
+    def watch(self) -> None:
+        """Say when another device takes over, or why it does not."""
+        backend = self._predictor.backend
+        if backend.name != self._device:
+            self._device = backend.name
+            self._node.reporter.info(f'lifts with {backend.description}')
+        if backend.trouble:
+            self._node.reporter.warn('backend', backend.trouble, once=True)
+
     def facts(self) -> dict[str, str]:
         """Return the model and where it runs."""
+        backend = self._predictor.backend
         return {
             'model': self._node.parameters.model,
-            'device': 'cpu',
+            'device': backend.name,
+            'backend': backend.description,
             'frame': self._header.frame_id,
         }
 

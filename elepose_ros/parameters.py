@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from elepose_core.errors import InputError
+from elepose_core.runtime.backends.interface import DEVICES
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor
@@ -98,7 +99,12 @@ class Parameters:
     model: str = _row(
         'default', 'bundle of the lifter: "default" or the path of a folder', used_by=(LIFTER,)
     )
-    device: str = _row('auto', 'where the networks run; auto = cpu for now')
+    device: str = _row(
+        'auto',
+        'where the lifter runs; auto = the fastest that is here; the detector runs on the CPU',
+        choices=DEVICES,
+        used_by=(LIFTER,),
+    )
     stature_m: float = _row(
         1.70,
         'assumed body height, which sets the metric scale',
@@ -334,11 +340,6 @@ def _check(name: str, kind: type, row: _Row, value: Value) -> None:
 
 
 def _whole(parameters: Parameters) -> Parameters:
-    if parameters.device not in ('auto', 'cpu'):
-        raise InputError(
-            f'parameter device is {parameters.device!r}; expected auto or cpu '
-            '(this version runs on no other device)'
-        )
     if parameters.detector_input_long_side % 32:
         raise InputError(
             f'parameter detector_input_long_side is {parameters.detector_input_long_side}; '

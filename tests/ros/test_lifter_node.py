@@ -48,6 +48,14 @@ def scene(make_scene: Any) -> Any:
     return make_scene()
 
 
+def test_the_diagnostics_say_what_lifts_and_why(lifter: Any) -> None:
+    lifter.probe.until(lambda: lifter.diagnostics, 'diagnostics')
+    (status,) = lifter.diagnostics[-1].status
+    facts = {value.key: value.value for value in status.values}
+    assert facts['device'] in {'cpu', 'cuda', 'tensorrt'}
+    assert '(device auto: ' in facts['backend']
+
+
 def test_keypoints_become_skeletons_with_their_stamp_frame_and_id(lifter: Any, scene: Any) -> None:
     lifter.send_until(
         lambda: scene.people((0.5, 4.0)), lambda: lifter.skeletons_with(1), 'a skeleton'

@@ -112,7 +112,7 @@ class TestDeclare:
     @pytest.mark.parametrize(
         ('given', 'sentence'),
         [
-            ({'device': 'cuda'}, "device is 'cuda'; expected auto or cpu"),
+            ({'device': 'gpu'}, "device is 'gpu'; expected one of auto, cpu, cuda, tensorrt"),
             ({'detector_input_long_side': 300}, 'expected a multiple of 32'),
             ({'detector': 'yolo'}, "detector is 'yolo'; expected one of movenet_multipose"),
             ({'num_threads': 0}, 'num_threads is 0; expected an integer in 1 to 64'),

@@ -20,7 +20,7 @@ from elepose_ros.conversions import stamp_ns_from_header
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ('pipeline', {'model': '/no/where'}, '/no/where'),
     ('pipeline', {'detector_model_path': '/no/file.onnx'}, '/no/file.onnx'),
-    ('lifter_node', {'device': 'cuda'}, "parameter device is 'cuda'; expected auto or cpu"),
+    ('lifter_node', {'device': 'gpu'}, "parameter device is 'gpu'; expected one of auto, cpu"),
     ('lifter_node', {'stature_m': 9.0}, 'parameter stature_m'),
     ('detector_node', {'detector': 'yolo'}, "parameter detector is 'yolo'; expected one of"),
     ('detector_node', {'detector': 'none'}, 'lifter_node'),

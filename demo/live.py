@@ -91,6 +91,21 @@ def running(processes: list[Process]) -> Iterator[list[Process]]:
             process.end()
 
 
+def start(processes: list[Process], name: str, log: Path, *arguments: object) -> Process:
+    """Start a process and enter it in the list, or a Ctrl-C in between would forget it."""
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: asked.append(number)) for n in numbers}
+    try:
+        processes.append(Process(name, log, *arguments))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
+    return processes[-1]
+
+
 class Watcher:
     """A node in this process that notes when images, markers and skeletons come in."""
 

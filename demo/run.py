@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 
 try:
     import rclpy
-    from live import DemoError, Process, Watcher, executable, running
+    from live import DemoError, Process, Watcher, executable, running, start
 except ImportError as error:
     sys.exit(f'demo: {error}; run it through: make demo')
 
@@ -161,13 +161,13 @@ def _lift(recording: Recording, out: Path, options: argparse.Namespace, hz: floa
     with running([]) as processes:
         for name in recording.nodes:
             log = logs / f'{recording.name}-{name}.log'
-            processes.append(Process(name, log, *_arguments(name, options)))
+            start(processes, name, log, *_arguments(name, options))
         # The nodes are named as their executables, without the ending.
         for name in recording.nodes:
             node = name.removesuffix('_node')
             watcher.until(lambda n=node: watcher.is_active(n), f'{name}', processes, READY_S)
-        record = Process('record', logs / f'{recording.name}-record.log', '--out', bag, *RESULTS)
-        processes.append(record)
+        log = logs / f'{recording.name}-record.log'
+        record = start(processes, 'record', log, '--out', bag, *RESULTS)
         watcher.until(
             lambda: 'recording 5 topics' in record.text(), 'the recorder', processes, READY_S
         )
@@ -192,8 +192,8 @@ def _replay(source: Path, watcher: Watcher, processes: list[Process], hz: float)
     recorded_hz = (count - 1) * 1e9 / max(1, stamps[-1] - stamps[0])
     log = processes[0].log.with_name(f'{source.name}-replay.log')
     rate = hz / recorded_hz
-    replay = Process('replay', log, source, '--rate', rate, '--wait-for-subscribers', READY_S)
-    processes.append(replay)
+    waiting = ('--wait-for-subscribers', READY_S)
+    replay = start(processes, 'replay', log, source, '--rate', rate, *waiting)
     limit_s = READY_S + count / hz * 2
     watcher.until(lambda: not replay.is_running(), 'the end of the replay', processes, limit_s)
     seen = -1

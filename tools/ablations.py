@@ -226,9 +226,9 @@ def _changed(figures: dict[str, float], whole: list[dict[str, float]], head: str
     if head not in figures:
         return '-'
     cell = form.format(figures[head])
-    return cell + (
-        f' ({figures[head] - whole[0][head]:+.1f})' if whole and key[-3:] == '_mm' else ''
-    )
+    if whole and key.endswith('_mm'):
+        cell += f' ({figures[head] - whole[0][head]:+.1f})'
+    return cell
 
 
 if __name__ == '__main__':

@@ -32,7 +32,7 @@ def graph_of_run(run: Path) -> tuple[LiftingGraph, dict[str, Any]]:
     """
     module, facts = _read(run)
     if not isinstance(module, LiftingGraph):
-        raise InputError(f'{run} trained the published method; expected a run of our own recipe')
+        raise _of_published_method(run)
     return module, facts
 
 
@@ -40,7 +40,7 @@ def lift_of_teacher(run: Path, stage: Literal['discovery', 'alternation']) -> Li
     """Return what the protocol measures of the teacher at the end of an earlier stage."""
     experiment = read_experiment(run / 'config.toml')
     if isinstance(experiment, PublishedConfig):
-        raise InputError(f'{run} trained the published method; expected a run of our own recipe')
+        raise _of_published_method(run)
     state = load_checkpoint(run / stage / 'last.pt')['exported']
     if stage == 'alternation':
         of_teacher = 'teacher.'
@@ -50,6 +50,10 @@ def lift_of_teacher(run: Path, stage: Literal['discovery', 'alternation']) -> Li
     teacher = Teacher(experiment.lifter)
     teacher.load_state_dict(state)
     return lift_of(teacher.eval())
+
+
+def _of_published_method(run: Path) -> InputError:
+    return InputError(f'{run} trained the published method; expected a run of our own recipe')
 
 
 def _read(run: Path) -> tuple[LiftingGraph | ElePoseLifter, dict[str, Any]]:

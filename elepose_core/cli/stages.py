@@ -92,13 +92,13 @@ def train_lifter(
     learned, progress = _alternation(experiment, teacher, data, stages)
     if until == 'alternation':
         return progress
+    lessons = stages.lessons(partial(_lessons, experiment.refinement, learned, data))
+    if until == 'refinement':
+        return progress
     torch.manual_seed(experiment.training.seed)
     lifter = Lifter(experiment.lifter).to(device)
     lifter.start_from(learned.teacher)
     graph = LiftingGraph(lifter, learned.seen.requires_grad_(False)).to(device)
-    lessons = stages.lessons(partial(_lessons, experiment.refinement, learned, data))
-    if until == 'refinement':
-        return progress
     recipe = Distillation(graph, lessons.to(device), experiment.losses, experiment.sampling)
     return stages.train(recipe, experiment.training, Path())
 

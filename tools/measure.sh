@@ -16,9 +16,15 @@ declare -A options=(
   [missing_3]='--missing 3'
   [noise_5]='--noise-px-at-300 5'
   [window_1s]='--window-s 1'
+  [window_1s_missing_3]='--window-s 1 --missing 3'
+  [window_1s_noise_5]='--window-s 1 --noise-px-at-300 5'
 )
 conditions=("$@")
-if [ $# -eq 0 ]; then conditions=(plain up_known roll_15 missing_3 noise_5 window_1s); fi
+if [ $# -eq 0 ]; then
+  conditions=(
+    plain up_known roll_15 missing_3 noise_5 window_1s window_1s_missing_3 window_1s_noise_5
+  )
+fi
 mkdir -p "$out"
 for condition in "${conditions[@]}"; do
   if [ -z "${options[$condition]+known}" ]; then

@@ -41,6 +41,8 @@ _CONDITIONS = (
     ('... the joints seen of them', '_missing_3', 'n_mpjpe_seen_mm', '{:.1f} mm', True),
     ('... noise of 5 px at 300 px height', '_noise_5', 'n_mpjpe_mm', '{:.1f} mm', True),
     ('... window of 1 s', '_window_1s', 'n_mpjpe_mm', '{:.1f} mm', True),
+    ('... ... 3 random joints missing', '_window_1s_missing_3', 'n_mpjpe_mm', '{:.1f} mm', True),
+    ('... ... noise of 5 px', '_window_1s_noise_5', 'n_mpjpe_mm', '{:.1f} mm', True),
     ('MPJVE, single frame', '', 'mpjve_mm', '{:.1f} mm', False),
     ('... window of 1 s', '_window_1s', 'mpjve_mm', '{:.1f} mm', True),
     ('roll error, rolled by up to 15°', '_roll_15', 'roll_mae_deg', '{:.1f}°', False),

@@ -13,6 +13,7 @@ from elepose_core.errors import InputError
 from elepose_core.refinement.config import RefinementConfig
 from elepose_core.refinement.levenberg_marquardt import elevation_deviation_rad, minimise
 from elepose_core.refinement.objective import LiftedClips, Objective
+from elepose_core.refinement.ray_noise import smooth_rays
 from elepose_core.refinement.sequences import BONES, JOINTS, ROOT, Sequences
 
 __all__ = ['Lift', 'Refined', 'RefinementConfig', 'refine']
@@ -29,7 +30,7 @@ class Refined:
     """Clips in 3D; lengths are in mean bone lengths of the person (of an adult about 0.245 m).
 
     Attributes:
-        joints_cam: (N, 17, 3) camera frame, each joint on its ray.
+        joints_cam: (N, 17, 3) camera frame, each joint on its ray as far as that is exact.
         up_cam: (N, 3) unit vector against gravity, the same in all frames of a clip.
         elevation_deviation_rad: (N,) formal standard deviation of the clip's elevation: how well
             its motion determines it.
@@ -48,9 +49,10 @@ class Refined:
 
 
 class _Given(NamedTuple):
-    """The input as it came: (N, 17, 2) and three times (N,)."""
+    """The input as it came: (N, 17, 2), (N, 17) and three times (N,)."""
 
     rays: Float32
+    seen: NDArray[np.bool_]
     clip: Integers
     frame: Integers
     person: Integers
@@ -76,6 +78,7 @@ def refine(  # noqa: PLR0913 - the columns of one table
     bone_ratios: ArrayLike,
     config: RefinementConfig | None = None,
     on_part: Callable[[int, int], None] | None = None,
+    seen: NDArray[np.bool_] | None = None,
 ) -> Refined:
     """Find poses, bones and the camera's up direction that fit whole clips.
 
@@ -93,19 +96,21 @@ def refine(  # noqa: PLR0913 - the columns of one table
             (P, 16) those of the P persons in ascending order.
         config: What counts how much; None = the defaults.
         on_part: Called with (parts done, parts in all).
+        seen: (N, 17) where the ray was seen and not guessed; None = everywhere.
 
     Raises:
         InputError: Arrays do not fit each other, a ray is not finite, or a clip has a frame twice.
     """
     config = config or RefinementConfig()
-    given = _Given(rays, clip, frame, clip if person is None else person)
+    seen = np.ones(rays.shape[:2], bool) if seen is None else seen
+    given = _Given(rays, seen, clip, frame, clip if person is None else person)
     _check(given)
     order = np.lexsort((frame, clip))
-    sequences, person_of_clip = _in_order(given, order)
+    sequences, ray_deviation, person_of_clip = _in_order(given, order, config)
     bones = _expected_bones(bone_ratios, int(person_of_clip.max()) + 1)[person_of_clip]
-    seen = np.ascontiguousarray(rays[order], np.float32)
-    scores = np.ones(seen.shape[:2], np.float32)
-    _, told = _lifted(lift, seen, scores, None)
+    through = (sequences.rays[..., :2] / sequences.rays[..., 2:]).astype(np.float32)
+    scores = np.ones(through.shape[:2], np.float32)
+    _, told = _lifted(lift, through, scores, None)
     lifter_up = _clip_means(told, sequences)
     adjusted = _Adjusted(
         distances=np.zeros((len(sequences), JOINTS)),
@@ -117,12 +122,12 @@ def refine(  # noqa: PLR0913 - the columns of one table
     parts = list(_parts(sequences, person_of_clip, config.poses_at_once))
     for round_ in range(config.rounds):
         up = adjusted.up_cam[sequences.clip].astype(np.float32)
-        joints, _ = _lifted(lift, seen, scores, up)
+        joints, _ = _lifted(lift, through, scores, up)
         distance = np.linalg.norm(joints, axis=-1)
         ratio = distance / distance[:, ROOT, None]
         for done, chosen in enumerate(parts, start=round_ * len(parts) + 1):
             part = _Part(sequences, chosen, person_of_clip, bones)
-            part.adjust(adjusted, ratio, lifter_up, config)
+            part.adjust(adjusted, ratio, ray_deviation, lifter_up, config)
             if on_part is not None:
                 on_part(done, config.rounds * len(parts))
     return _result(given, order, sequences, adjusted)
@@ -146,13 +151,22 @@ class _Part:
         self._bones = bones[chosen]
 
     def adjust(
-        self, adjusted: _Adjusted, ratio: Array, lifter_up: Array, config: RefinementConfig
+        self,
+        adjusted: _Adjusted,
+        ratio: Array,
+        ray_deviation: Array,
+        lifter_up: Array,
+        config: RefinementConfig,
     ) -> None:
         """Solve these clips, from where the last round left them, and note what comes out."""
         chosen, rows, person = self._chosen, self._rows, self._person
         shared = np.sqrt(np.bincount(person)[person])
         lifted = LiftedClips(
-            ratio[rows], lifter_up[chosen], self._bones, config.bone_ratio * shared
+            ratio[rows],
+            lifter_up[chosen],
+            self._bones,
+            config.bone_ratio * shared,
+            ray_deviation[rows],
         )
         objective = Objective(self._sequences, lifted, config)
         start = objective.start(lifted, adjusted.bones[chosen], adjusted.up_cam[chosen])
@@ -171,6 +185,8 @@ def _check(given: _Given) -> None:
     count = len(given.rays)
     if given.rays.shape != (count, JOINTS, 2) or not count:
         raise InputError(f'rays have shape {given.rays.shape}; expected (N, {JOINTS}, 2), N > 0')
+    if given.seen.shape != (count, JOINTS):
+        raise InputError(f'seen has shape {given.seen.shape}; expected ({count}, {JOINTS})')
     for name in ('clip', 'frame', 'person'):
         if (shape := getattr(given, name).shape) != (count,):
             raise InputError(f'{name} has shape {shape}; expected ({count},)')
@@ -196,8 +212,13 @@ def _expected_bones(bone_ratios: ArrayLike, people: int) -> Array:
     return np.broadcast_to(ratios, (people, BONES))
 
 
-def _in_order(given: _Given, order: Integers) -> tuple[Sequences, Integers]:
-    """Return the clips one after the other, and the person (C,) of each, from 0 without gaps."""
+def _in_order(
+    given: _Given, order: Integers, config: RefinementConfig
+) -> tuple[Sequences, Array, Integers]:
+    """Return the clips one after the other, smoothed.
+
+    Then the deviation (F, 17) of the rays, and the person (C,) of each clip, from 0 without gaps.
+    """
     numbers, first, clip = np.unique(given.clip[order], return_index=True, return_inverse=True)
     person = given.person[order]
     changed = np.flatnonzero(person != person[first][clip])
@@ -205,11 +226,11 @@ def _in_order(given: _Given, order: Integers) -> tuple[Sequences, Integers]:
         raise InputError(
             f'person changes within clip {numbers[clip[changed[0]]]}; expected one per clip'
         )
-    rays = given.rays[order].astype(np.float64)
-    ends = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1)
-    unit = ends / np.linalg.norm(ends, axis=-1, keepdims=True)
+    rays, frame = given.rays[order].astype(np.float64), given.frame[order]
+    noisy = Sequences.of_image(rays, clip, frame)
+    smooth = smooth_rays(rays, given.seen[order], noisy, config)
     _, person_of_clip = np.unique(person[first], return_inverse=True)
-    return Sequences(unit, clip, given.frame[order]), person_of_clip
+    return Sequences.of_image(smooth.rays, clip, frame), smooth.deviation, person_of_clip
 
 
 def _lifted(

@@ -31,6 +31,11 @@ class RefinementConfig(BaseModel):
         standing_mm: Of the motion of a standing foot, mm per frame; also its soft length.
         floor_mm: Of the lower ankle's height over the floor.
         floor_soft_mm: Its soft length.
+        ray_acceleration_mm: Of a joint's acceleration across its ray, mm per frame and frame; the
+            noise of the rays is measured, and this says what motion is beside it.
+        guess_mm: Of a joint that was not seen, from where the lifter guesses it in the image.
+        repeated_noise: What is left of the noise is much the same in neighbouring frames, where
+            bones would count it as often as there are frames; by so much it is taken for larger.
         bone_ratio: Of a person's bone in relation to the given ratio.
         bone_symmetry: Of the difference of left and right in relation to the bone.
         elevation_deg: Of the lifter's elevation, averaged over a clip.
@@ -53,6 +58,9 @@ class RefinementConfig(BaseModel):
     standing_mm: Positive = 10.0
     floor_mm: Positive = 15.0
     floor_soft_mm: Positive = 15.0
+    ray_acceleration_mm: Positive = 3.0
+    guess_mm: Positive = 100.0
+    repeated_noise: Positive = 3.0
     bone_ratio: Positive = 0.08
     bone_symmetry: Positive = 0.03
     elevation_deg: Positive = 3.0

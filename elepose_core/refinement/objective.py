@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All that is known of a part of the clips, as one robust least-squares cost."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from elepose_core.refinement.sequences import (
     ELEVATION,
     FLOOR,
     JOINTS,
+    LIMBS,
     ROLL,
     Sequences,
     Unknowns,
@@ -35,7 +37,6 @@ __all__ = ['LiftedClips', 'Objective']
 
 Array = NDArray[np.float64]
 
-_LIMBS = ('knee', 'ankle', 'elbow', 'wrist')
 # The mean bone is the unit of length, to one part in many thousands.
 _UNIT_SIGMA = 1e-3
 # A clip without a visible floor has some height nevertheless, or nothing would be determined.
@@ -51,12 +52,14 @@ class LiftedClips(NamedTuple):
         bones: (C, 16) expected bone lengths of each clip's person, mean 1.
         bone_ratio_sigma: (C,) relative standard deviation of these; where clips share their
             person, so large that together they count once.
+        ray_deviation: (F, 17) standard deviation of each joint across its ray, mean bone lengths.
     """
 
     distance_ratio: Array
     up_cam: Array
     bones: Array
     bone_ratio_sigma: Array
+    ray_deviation: Array
 
 
 class Objective:
@@ -68,11 +71,14 @@ class Objective:
         self.sequences = sequences
         bones = H36M_17.bones
         hips = tuple(b for b, (_, c) in enumerate(bones) if H36M_17.joint_names[c][-4:] == '_hip')
+        # The pelvis is the middle of a rigid bar.
+        bar = [(bones[hips[0]][1], bones[hips[1]][1])]
         self._bones: list[Term] = [
             BoneLengths(sequences, bones, [(bone,) for bone in range(BONES)]),
-            # The pelvis is the middle of a rigid bar.
-            BoneLengths(sequences, [(bones[hips[0]][1], bones[hips[1]][1])], [hips]),
+            BoneLengths(sequences, bar, [hips]),
         ]
+        across = np.square(config.repeated_noise * lifted.ray_deviation)
+        self._across = [_of_both_ends(across, bones), _of_both_ends(across, bar)]
         self._others = [
             *_motion(sequences, lifted.distance_ratio, config),
             *_constants(sequences.clips, lifted, config),
@@ -85,8 +91,9 @@ class Objective:
 
     def kernels(self, bone_mm: float) -> list[Kernel]:
         """Return the kernel of each term, with this standard deviation of a bone's length."""
-        bone = Quadratic(bone_mm / MEAN_BONE_MM)
-        return [*(bone for _ in self._bones), *(kernel for _, kernel in self._others)]
+        along = (bone_mm / MEAN_BONE_MM) ** 2
+        bones = [Quadratic(np.sqrt(along + across)) for across in self._across]
+        return [*bones, *(kernel for _, kernel in self._others)]
 
     def costs(self, unknowns: Unknowns, kernels: list[Kernel]) -> Array:
         """Return the cost (C,) of each clip."""
@@ -112,6 +119,12 @@ class Objective:
         return Unknowns(distances, constants)
 
 
+def _of_both_ends(variance: Array, pairs: Sequence[tuple[int, int]]) -> Array:
+    """Return the variances (F * P,) of pairs of joints, from those of joints (F, 17)."""
+    first, second = (list(ends) for ends in zip(*pairs, strict=True))
+    return np.asarray(variance[:, first] + variance[:, second]).ravel()
+
+
 def _motion(
     sequences: Sequences, distance_ratio: Array, config: RefinementConfig
 ) -> list[tuple[Term, Kernel]]:
@@ -124,10 +137,9 @@ def _motion(
             *(config.standing_mm, config.floor_mm, config.floor_soft_mm),
         )
     )
-    is_limb = [name.endswith(_LIMBS) for name in H36M_17.joint_names]
     smooth = Motion(sequences, range(JOINTS), (1.0, -2.0, 1.0))
     looseness = np.tile(
-        np.where(is_limb, config.limb_looseness, 1.0), len(smooth.footprint.clip) // JOINTS
+        np.where(LIMBS, config.limb_looseness, 1.0), len(smooth.footprint.clip) // JOINTS
     )
     return [
         (Anchor(sequences, distance_ratio), PseudoHuber(anchor, anchor_soft)),

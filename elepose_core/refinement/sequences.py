@@ -19,6 +19,7 @@ __all__ = [
     'ELEVATION',
     'FLOOR',
     'JOINTS',
+    'LIMBS',
     'ROLL',
     'ROOT',
     'Sequences',
@@ -31,6 +32,10 @@ Integers = NDArray[np.int64]
 JOINTS = len(H36M_17)
 ROOT = H36M_17.index('pelvis')
 ANKLES = (H36M_17.index('right_ankle'), H36M_17.index('left_ankle'))
+# (17,) joints that move faster than the trunk.
+LIMBS = np.array(
+    [name.endswith(('knee', 'ankle', 'elbow', 'wrist')) for name in H36M_17.joint_names]
+)
 # Columns of what is constant over a clip: bone lengths first, then these.
 BONES = len(H36M_17.bones)
 ELEVATION, ROLL, FLOOR = BONES, BONES + 1, BONES + 2
@@ -69,6 +74,12 @@ class Sequences:
     rays: Array
     clip: Integers
     frame: Integers
+
+    @classmethod
+    def of_image(cls, rays: Array, clip: Integers, frame: Integers) -> 'Sequences':
+        """Take rays as (F, 17, 2) x/z, y/z."""
+        ends = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1)
+        return cls(ends / np.linalg.norm(ends, axis=-1, keepdims=True), clip, frame)
 
     def __len__(self) -> int:
         return len(self.rays)

@@ -19,7 +19,8 @@ class RefinedWindows:
     """Lifts windows of neighbouring frames: lifted one by one, then refined together.
 
     Every window stands alone: its bones, floor and up direction come from its own frames. Joints
-    that were not seen are taken from where the single-frame lifter saw them.
+    that were not seen lie where their neighbours in time lead, or where the single-frame lifter
+    guesses them.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class RefinedWindows:
             self._single(told),
             self._bone_ratios,
             config,
+            seen=seen,
         )
         joints_cam[there] = refined.joints_cam
         up[window] = refined.up_cam

@@ -30,6 +30,7 @@ def _problem(
         walk.up_cam[sequences.edges[:-1]],
         np.tile(walk.bones, (sequences.clips, 1)),
         np.full(sequences.clips, 0.08),
+        np.zeros(distance.shape),
     )
     objective = Objective(sequences, lifted, ONE_STAGE)
     return objective, objective.start(lifted, lifted.bones, lifted.up_cam), distance

@@ -21,6 +21,7 @@ def objective(sequences: Sequences, unknowns: Unknowns) -> Objective:
         unknowns.up_cam,
         np.ones((sequences.clips, BONES)),
         np.full(sequences.clips, 0.1),
+        np.zeros(unknowns.distances.shape),
     )
     return Objective(sequences, lifted, RefinementConfig())
 

@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from elepose_core.refinement.clips import refine
+from elepose_core.refinement.config import RefinementConfig
 from elepose_core.refinement.windows import RefinedWindows
 
 Array = NDArray[Any]
-FRAMES = 20
+FRAMES, WRIST = 20, 13
 
 
 @pytest.fixture(scope='module')
@@ -72,17 +73,55 @@ def test_gaps_stay_empty_and_change_nothing_else(walk: Any, lift: Any) -> None:
     assert np.array_equal(np.repeat(up, FRAMES, axis=0)[kept], refined.up_cam)
 
 
-def test_a_joint_that_was_not_seen_lies_where_the_lifter_has_it(walk: Any, lift: Any) -> None:
+def _wrong_wrist(lift: Any) -> Any:
+    """Return the lifter, which now has one wrist one bone too far to the right."""
+
+    def wrong(rays: Array, scores: Array, told: Array | None) -> tuple[Array, Array]:
+        joints, up = lift(rays, scores, told)
+        joints = joints.copy()
+        joints[:, WRIST, 0] += joints[:, WRIST, 2] / 16
+        return joints, up
+
+    return wrong
+
+
+def test_a_joint_that_was_not_seen_lies_where_its_neighbours_lead(walk: Any, lift: Any) -> None:
     rays, scores = _windows(walk)
-    rays, wrist = rays.copy(), 13
-    rays[0, 9, wrist] = np.nan
-    joints, _ = RefinedWindows(lift, walk.bones)(rays, scores, None)
-    lifted = lift(walk.rays, scores.reshape(-1, 17), None)[0].reshape(2, FRAMES, 17, 3)[
-        0, 9, wrist
-    ]
-    given = joints[0, 9, wrist]
-    assert np.isfinite(joints).all()
-    assert np.allclose(given[:2] / given[2], lifted[:2] / lifted[2], atol=1e-5)
+    spoilt = rays.copy()
+    spoilt[0, 9:11, WRIST] = np.nan
+    joints, _ = RefinedWindows(_wrong_wrist(lift), walk.bones)(spoilt, scores, None)
+    given = joints[0, 9:11, WRIST]
+    # A tenth of what the lifter's guess is wrong by.
+    assert np.allclose(given[:, :2] / given[:, 2:], rays[0, 9:11, WRIST], atol=0.1 / 16)
+
+
+def test_a_joint_that_was_never_seen_lies_where_the_lifter_has_it(walk: Any, lift: Any) -> None:
+    rays, scores = _windows(walk)
+    spoilt = rays.copy()
+    spoilt[0, :, WRIST] = np.nan
+    wrong = _wrong_wrist(lift)
+    joints, _ = RefinedWindows(wrong, walk.bones)(spoilt, scores, None)
+    guess = wrong(walk.rays, scores.reshape(-1, 17), None)[0][:FRAMES, WRIST]
+    given = joints[0, :, WRIST]
+    assert np.allclose(given[:, :2] / given[:, 2:], guess[:, :2] / guess[:, 2:], atol=0.3 / 16)
+
+
+def test_noise_is_smoothed_away(
+    walk_of: Callable[..., Any], lifter_of: Callable[..., Any], random: np.random.Generator
+) -> None:
+    walk = walk_of(clips=2, frames=40)
+    rays = walk.rays.reshape(2, 40, 17, 2)
+    # 0.1 bones are 25 mm.
+    noisy = (rays + random.normal(0, 0.1 / 16, rays.shape)).astype(np.float32)
+    scores = np.ones(rays.shape[:3], np.float32)
+
+    def error(**changes: float) -> float:
+        config = RefinementConfig(**changes)
+        joints, _ = RefinedWindows(lifter_of(walk), walk.bones, config)(noisy, scores, None)
+        return _error(joints, walk)
+
+    as_exact = error(ray_acceleration_mm=1e4, repeated_noise=1e-6)
+    assert error() < 0.4 * as_exact
 
 
 def test_a_told_direction_stays(walk: Any, lift: Any) -> None:

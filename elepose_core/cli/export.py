@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""`elepose export`: make a bundle of a training run."""
+"""`elepose export`: make a bundle of a training run, and a TensorRT engine of a bundle."""
 
 import json
 from pathlib import Path
@@ -10,28 +10,67 @@ import tyro
 
 __all__ = ['export']
 
+_WEIGHTS: dict[str, Literal['float32', 'float16']] = {'fp32': 'float32', 'fp16': 'float16'}
+
 
 def export(
-    run: Annotated[Path, tyro.conf.Positional],
+    model: Annotated[str, tyro.conf.Positional],
     /,
     *,
-    out: Path,
-    data: Path,
+    out: Path | None = None,
+    data: Path | None = None,
     metrics: tuple[Path, ...] = (),
     data_licence: str = '',
-    precision: Literal['float32', 'float16'] = 'float32',
+    precision: Literal['fp32', 'fp16'] = 'fp32',
+    tensorrt: bool = False,
 ) -> None:
-    """Make a bundle of a training run and compare it with torch.
+    """Make a bundle of a training run and compare it with torch; or build its engine ahead.
 
     Args:
-        run: Folder that `elepose train` wrote; best.pt is taken, last.pt where there is none.
+        model: Folder that `elepose train` wrote; best.pt is taken, last.pt where there is none.
+            Without --out the bundle, or the name of a shipped one, to build an engine of.
         out: Bundle folder, <name>.elepose.
         data: PoseSet that training did not see, better the val split: sigma is calibrated on its
             3D truth, if it has one, and the comparison uses its poses.
         metrics: JSON files of `elepose evaluate`; they enter the manifest under their stems.
         data_licence: Licence and origin of the training data, for the manifest.
-        precision: Of the stored weights: float16 halves the file.
+        precision: Of the stored weights: fp16 halves the file.
+        tensorrt: Build the engine for this machine's GPU and keep it in the cache, where nodes and
+            `Predictor` look for it. Run it on the robot, or on one of the same model.
     """
+    if out is not None:
+        _export_run(Path(model), out, data, metrics, data_licence, precision)
+    elif not tensorrt:
+        from elepose_core.errors import InputError
+
+        raise InputError(
+            'out is not given; expected --out <name>.elepose for a bundle of a run, or --tensorrt '
+            'for an engine of a bundle'
+        )
+    if tensorrt:
+        print(_build_engine(model if out is None else out))
+
+
+def _build_engine(model: str | Path) -> str:
+    from elepose_core.errors import InputError
+    from elepose_core.runtime.backends.tensorrt_library import import_tensorrt
+    from elepose_core.runtime.predictor import Predictor
+
+    import_tensorrt()  # without it onnxruntime's provider would serve, which keeps no engine
+    backend = Predictor(model, device='tensorrt').backend
+    if backend.trouble:
+        raise InputError(backend.trouble)
+    return backend.description
+
+
+def _export_run(  # noqa: PLR0913 - the options of the command
+    run: Path,
+    out: Path,
+    data: Path | None,
+    metrics: tuple[Path, ...],
+    data_licence: str,
+    precision: Literal['fp32', 'fp16'],
+) -> None:
     from elepose_core.bundle import SCHEMA_VERSION, Manifest
     from elepose_core.cli.run_reader import graph_of_run
     from elepose_core.data.poseset import PoseSet
@@ -42,6 +81,8 @@ def export(
 
     if out.suffix != '.elepose':
         raise InputError(f'output is {out}; expected a folder name that ends in .elepose')
+    if data is None:
+        raise InputError('data is not given; expected a PoseSet that training did not see')
     graph, training = graph_of_run(run)
     if data_licence:
         training['data_licence'] = data_licence
@@ -69,7 +110,7 @@ def export(
         training=training,
         metrics=figures,
     )
-    bundle = export_bundle(graph, out, manifest, rays, scores, precision)
+    bundle = export_bundle(graph, out, manifest, rays, scores, _WEIGHTS[precision])
     size_mb = bundle.onnx_path.stat().st_size / 1e6
     print(f'{bundle.folder}: {size_mb:.1f} MB, sha256 {bundle.manifest.sha256[:12]}')
     for batch, by_output in bundle.manifest.parity['largest_difference'].items():

@@ -4,6 +4,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,15 @@ def test_export_refuses_what_it_cannot_export(
     assert 'config.toml is not a readable TOML' in _sentence(
         run('export', tmp_path, '--out', out, '--data', data)
     )
+    assert 'data is not given' in _sentence(run('export', tmp_path, '--out', out))
+    assert 'out is not given' in _sentence(run('export', 'default'))
+
+
+def test_export_names_what_an_engine_lacks_here(
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, 'tensorrt', None)
+    assert 'TensorRT' in _sentence(run('export', 'default', '--tensorrt'))
 
 
 def test_doctor_reports_and_its_code_says_whether_the_core_works(elepose: Elepose) -> None:

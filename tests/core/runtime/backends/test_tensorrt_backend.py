@@ -51,6 +51,35 @@ def test_gpu_tells_what_it_is(on_stand_in: Callable[..., str]) -> None:
     assert said == 'Stand-in 8.7\n'
 
 
+def test_the_command_builds_ahead(on_stand_in: Callable[..., str], tmp_path: Path) -> None:
+    script = '''
+    from elepose_core.cli import main
+    main(['export', 'default', '--tensorrt'])
+    '''
+    first, second = on_stand_in(script), on_stand_in(script)
+    assert 'TensorRT' in first
+    assert 'engine built, since' in first
+    assert f'engine read from {tmp_path}' in second
+    assert (tmp_path / 'builds').read_text().count('\n') == 1
+
+
+def test_an_engine_that_cannot_be_kept_is_an_error_of_the_command(
+    on_stand_in: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / 'cache').write_text('')
+    script = '''
+    import contextlib, io
+    from elepose_core.cli import main
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            main(['export', 'default', '--tensorrt'])
+    except SystemExit as end:
+        print(end.code, said.getvalue())
+    '''
+    said = on_stand_in(script)
+    assert said.startswith('2 elepose: engines are not kept: ')
+
+
 def test_a_driver_without_a_gpu_is_told(on_stand_in: Callable[..., str]) -> None:
     script = """
     driver.stand_in_lose(1)

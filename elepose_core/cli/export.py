@@ -63,7 +63,7 @@ def _build_engine(model: str | Path) -> str:
     return backend.description
 
 
-def _export_run(  # noqa: PLR0913 - the options of the command
+def _export_run(
     run: Path,
     out: Path,
     data: Path | None,

@@ -52,10 +52,10 @@ def test_gpu_tells_what_it_is(on_stand_in: Callable[..., str]) -> None:
 
 
 def test_the_command_builds_ahead(on_stand_in: Callable[..., str], tmp_path: Path) -> None:
-    script = '''
+    script = """
     from elepose_core.cli import main
     main(['export', 'default', '--tensorrt'])
-    '''
+    """
     first, second = on_stand_in(script), on_stand_in(script)
     assert 'TensorRT' in first
     assert 'engine built, since' in first
@@ -67,7 +67,7 @@ def test_an_engine_that_cannot_be_kept_is_an_error_of_the_command(
     on_stand_in: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / 'cache').write_text('')
-    script = '''
+    script = """
     import contextlib, io
     from elepose_core.cli import main
     try:
@@ -75,7 +75,7 @@ def test_an_engine_that_cannot_be_kept_is_an_error_of_the_command(
             main(['export', 'default', '--tensorrt'])
     except SystemExit as end:
         print(end.code, said.getvalue())
-    '''
+    """
     said = on_stand_in(script)
     assert said.startswith('2 elepose: engines are not kept: ')
 

@@ -60,12 +60,12 @@ def lifted(
         'lifted_up_cam': np.where(usable[:, None], lifts.up_cam, np.float32(np.nan)),
         'lifted_plausibility': np.where(usable, lifts.plausibility, np.float32(np.nan)),
     }
-    for row in np.flatnonzero(usable):
-        camera = cameras[poses.camera_index[row]]
+    for index, camera in enumerate(cameras):
+        rows = np.flatnonzero(usable & (poses.camera_index == index))
         placed = place_by_stature(
-            lifts.joints_cam[row], lifts.sigma[row], scores[row] > 0, camera, options.stature_m
+            lifts.joints_cam[rows], lifts.sigma[rows], scores[rows] > 0, camera, options.stature_m
         )
-        results['lifted_joints_cam_m'][row] = placed.joints_cam_m
-        results['lifted_sigma_m'][row] = placed.sigma_m
-        results['lifted_root_cam_m'][row] = placed.root_cam_m
+        results['lifted_joints_cam_m'][rows] = placed.joints_cam_m
+        results['lifted_sigma_m'][rows] = placed.sigma_m
+        results['lifted_root_cam_m'][rows] = placed.root_cam_m
     return replace(poses, extra={**poses.extra, **results})

@@ -16,7 +16,7 @@ from elepose_core.runtime.people import People2D, Skeleton3D, Skeletons3D
 from elepose_core.runtime.placement import place_by_stature
 from elepose_core.runtime.predictor import Lifted, Predictor
 from elepose_core.runtime.tracking import Tracker
-from elepose_core.skeleton import H36M_17, h36m_from
+from elepose_core.skeleton import H36M_17, LAYOUTS, h36m_from
 
 __all__ = ['LiftingOptions', 'PeopleLifter', 'seen_joints']
 
@@ -128,12 +128,9 @@ class PeopleLifter:
         # Neither estimate nor variance depends on what was told: the mean never proves itself.
         variances = camera_variances(lifted.up_cam, lifted.up_variance, _axes(usable))
         self._elevation.add(lifted.up_cam, variances, people.stamp_ns)
-        skeletons = tuple(
-            self._skeleton(usable, lifted, i, number, camera) for i, number in enumerate(numbers)
-        )
         return Skeletons3D(
             stamp_ns=people.stamp_ns,
-            skeletons=skeletons,
+            skeletons=self._skeletons(usable, lifted, numbers, camera),
             ended_tracks=ended,
             elevation=self._elevation.estimate(),
             was_reset=was_reset,
@@ -142,9 +139,7 @@ class PeopleLifter:
 
     def _usable(self, people: People2D, camera: Camera) -> '_Usable':
         """Convert to the lifter's layout and keep those with enough joints."""
-        converted = [h36m_from(p.keypoints_px, p.scores, people.layout) for p in people.people]
-        keypoints = np.array([k for k, _ in converted], np.float32).reshape(-1, len(H36M_17), 2)
-        scores = np.array([s for _, s in converted], np.float32).reshape(-1, len(H36M_17))
+        keypoints, scores = h36m_from(*_stacked(people), people.layout)
         rays = rays_from_pixels(keypoints, camera)
         seen = seen_joints(rays, scores, self.options)
         scores = np.where(seen, scores, np.float32(0))
@@ -170,23 +165,25 @@ class PeopleLifter:
         up = np.tile(fused.up_cam.astype(np.float32), (count, 1))
         return up, np.full(count, variance, np.float32)
 
-    def _skeleton(
-        self, usable: '_Usable', lifted: Lifted, row: int, number: int, camera: Camera
-    ) -> Skeleton3D:
-        scores = usable.scores[row]
-        placement = place_by_stature(
-            lifted.joints_cam[row], lifted.sigma[row], scores > 0, camera, self.options.stature_m
+    def _skeletons(
+        self, usable: '_Usable', lifted: Lifted, numbers: list[int], camera: Camera
+    ) -> tuple[Skeleton3D, ...]:
+        placed = place_by_stature(
+            lifted.joints_cam, lifted.sigma, usable.scores > 0, camera, self.options.stature_m
         )
-        return Skeleton3D(
-            id=usable.ids[row] or str(number),
-            track=number,
-            joints_cam_m=placement.joints_cam_m,
-            sigma_m=placement.sigma_m,
-            scores=scores,
-            root_cam_m=placement.root_cam_m,
-            root_covariance_m2=placement.root_covariance_m2,
-            scale_source=placement.scale_source,
-            plausibility=float(lifted.plausibility[row]),
+        return tuple(
+            Skeleton3D(
+                id=usable.ids[row] or str(number),
+                track=number,
+                joints_cam_m=placed.joints_cam_m[row],
+                sigma_m=placed.sigma_m[row],
+                scores=usable.scores[row],
+                root_cam_m=placed.root_cam_m[row],
+                root_covariance_m2=placed.root_covariance_m2[row],
+                scale_source=placed.scale_source,
+                plausibility=float(lifted.plausibility[row]),
+            )
+            for row, number in enumerate(numbers)
         )
 
 
@@ -196,6 +193,24 @@ class _Usable(NamedTuple):
     scores: NDArray[np.float32]
     ids: list[str]
     sources: list[int]
+
+
+def _stacked(people: People2D) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return keypoints (N, J, 2) and scores (N, J) of all people, who must fit the layout."""
+    layout = LAYOUTS.get(people.layout)
+    if layout is None:
+        raise InputError(f'layout is {people.layout!r}; expected one of {", ".join(LAYOUTS)}')
+    joints = len(layout)
+    for number, person in enumerate(people.people):
+        shapes = np.shape(person.keypoints_px), np.shape(person.scores)
+        if shapes != ((joints, 2), (joints,)):
+            raise InputError(
+                f'keypoints of person {number} have shape {shapes[0]} and scores {shapes[1]}; '
+                f'layout {people.layout} needs ({joints}, 2) and ({joints},)'
+            )
+    keypoints = np.array([p.keypoints_px for p in people.people], np.float32)
+    scores = np.array([p.scores for p in people.people], np.float32)
+    return keypoints.reshape(-1, joints, 2), scores.reshape(-1, joints)
 
 
 def _axes(usable: _Usable) -> NDArray[np.float64]:

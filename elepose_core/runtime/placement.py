@@ -23,22 +23,23 @@ _LATERAL_SIGMA_M = 0.05
 # them is the rest. Source: segment lengths of Drillis and Contini (1966), as fractions of stature.
 _CHAIN_SHARE = 0.936 - 0.039
 _ROOT = H36M_17.index('pelvis')
-_TRUNK = ('pelvis', 'spine', 'thorax', 'neck_nose', 'head_top')
-_LEGS = tuple(
-    tuple(f'{side}_{part}' for part in ('hip', 'knee', 'ankle')) for side in ('left', 'right')
-)
+_TRUNK = [H36M_17.index(n) for n in ('pelvis', 'spine', 'thorax', 'neck_nose', 'head_top')]
+_LEGS = [
+    [H36M_17.index(f'{side}_{part}') for part in ('hip', 'knee', 'ankle')]
+    for side in ('left', 'right')
+]
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A person in metres.
+    """People in metres.
 
     Attributes:
-        joints_cam_m: (17, 3) float32, optical frame; NaN where not seen.
-        sigma_m: (17,) float32, radius that holds 68 % of the errors relative to the root; 0 for
-            the root itself, NaN where not seen.
-        root_cam_m: (3,) pelvis.
-        root_covariance_m2: (3, 3); long along the ray, because scale is the least certain.
+        joints_cam_m: (..., 17, 3) float32, optical frame; NaN where not seen.
+        sigma_m: (..., 17) float32, radius that holds 68 % of the errors relative to the root; 0
+            for the root itself, NaN where not seen.
+        root_cam_m: (..., 3) pelvis.
+        root_covariance_m2: (..., 3, 3); long along the ray, because scale is the least certain.
         scale_source: STATURE, or UNKNOWN when the camera itself is only assumed.
     """
 
@@ -49,18 +50,19 @@ class Placement:
     scale_source: ScaleSource
 
 
-def skeleton_stature(joints: NDArray[np.float32]) -> float:
-    """Return the stature of joints (17, 3) in their own unit, whatever the posture.
+def skeleton_stature(joints: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the stature (...) of joints (..., 17, 3) in their own unit, whatever the posture.
 
     The bones from head to pelvis and along the legs (mean of both) are laid end to end and
     extended by what lies above the ears and below the ankles.
     """
 
-    def chain(names: tuple[str, ...]) -> float:
-        points = joints[[H36M_17.index(name) for name in names]].astype(np.float64)
-        return float(np.linalg.norm(np.diff(points, axis=0), axis=-1).sum())
+    def chain(names: list[int]) -> NDArray[np.float64]:
+        points = joints[..., names, :].astype(np.float64)
+        return np.asarray(np.linalg.norm(np.diff(points, axis=-2), axis=-1).sum(-1))
 
-    return (chain(_TRUNK) + (chain(_LEGS[0]) + chain(_LEGS[1])) / 2) / _CHAIN_SHARE
+    legs = (chain(_LEGS[0]) + chain(_LEGS[1])) / 2
+    return np.asarray((chain(_TRUNK) + legs) / _CHAIN_SHARE)
 
 
 def place_by_stature(
@@ -73,27 +75,27 @@ def place_by_stature(
     """Scale what is known up to one scale to a stature.
 
     Args:
-        joints: (17, 3) complete, camera frame, any unit, the root in front of the camera.
-        sigma: (17,) their radii of error, same unit.
-        seen: (17,) joints that are not a guess; only they come out.
+        joints: (..., 17, 3) complete, camera frame, any unit, the root in front of the camera.
+        sigma: (..., 17) their radii of error, same unit.
+        seen: (..., 17) joints that are not a guess; only they come out.
         camera: An assumed camera makes the covariance large and the source UNKNOWN.
-        stature_m: Assumed height of the person, metres.
+        stature_m: Assumed height of the people, metres.
     """
-    scale = stature_m / max(skeleton_stature(joints), 1e-9)
-    placed = joints.astype(np.float64) * scale
-    root = placed[_ROOT]
-    distance = float(np.linalg.norm(root))
-    ray = root / max(distance, 1e-9)
+    scale = stature_m / np.maximum(skeleton_stature(joints), 1e-9)[..., None]
+    placed = joints.astype(np.float64) * scale[..., None]
+    root = placed[..., _ROOT, :]
+    distance = np.linalg.norm(root, axis=-1, keepdims=True)
+    ray = root / np.maximum(distance, 1e-9)
     spread = _ASSUMED_CAMERA_SPREAD if camera.assumed else _STATURE_SPREAD
-    along = np.outer(ray, ray)
+    along = ray[..., :, None] * ray[..., None, :]
     sigma_m = sigma.astype(np.float64) * scale
-    sigma_m[_ROOT] = 0.0
+    sigma_m[..., _ROOT] = 0.0
     # A guess must not look like a measurement.
     return Placement(
-        joints_cam_m=np.where(seen[:, None], placed, np.nan).astype(np.float32),
+        joints_cam_m=np.where(seen[..., None], placed, np.nan).astype(np.float32),
         sigma_m=np.where(seen, sigma_m, np.nan).astype(np.float32),
         root_cam_m=root,
-        root_covariance_m2=(spread * distance) ** 2 * along
+        root_covariance_m2=np.square(spread * distance)[..., None] * along
         + _LATERAL_SIGMA_M**2 * (np.eye(3) - along),
         scale_source=ScaleSource.UNKNOWN if camera.assumed else ScaleSource.STATURE,
     )

@@ -84,8 +84,9 @@ class Tracker:
         tracks = [t for t in self._tracks if not t.upstream_id]
         if not people or not tracks:
             return {}
-        similarity = np.array(
-            [[pose_similarity(keypoints_px[i], t.keypoints_px) for t in tracks] for i in people]
+        similarity = pose_similarity(
+            np.stack([keypoints_px[i] for i in people])[:, None],
+            np.stack([track.keypoints_px for track in tracks]),
         )
         rows, columns = linear_sum_assignment(similarity, maximize=True)
         return {
@@ -95,15 +96,20 @@ class Tracker:
         }
 
 
-def pose_similarity(first_px: NDArray[np.float32], second_px: NDArray[np.float32]) -> float:
-    """Return 0..1: how alike two sets of joints (J, 2) lie in the image, by what both show.
+def pose_similarity(
+    first_px: NDArray[np.float32], second_px: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return (...) in 0..1: how alike sets of joints (..., J, 2) lie in the image.
 
-    Size comes from the extent of the second set's joints, since no area is given.
+    What both show counts. Size comes from the extent of the second set's joints, since no area is
+    given. Leading axes broadcast.
     """
-    both = np.isfinite(first_px).all(-1) & np.isfinite(second_px).all(-1)
-    if not both.any():
-        return 0.0
-    seen = second_px[np.isfinite(second_px).all(-1)]
-    area_px2 = max(float(((seen.max(0) - seen.min(0)) ** 2).sum()), 1.0)
-    spread = np.full(int(both.sum()), _JOINT_SPREAD)
-    return float(keypoint_similarity(first_px[both], second_px[both], area_px2, spread))
+    seen = np.isfinite(second_px).all(-1, keepdims=True)
+    low = np.where(seen, second_px, np.inf).min(-2)
+    high = np.where(seen, second_px, -np.inf).max(-2)
+    # Nobody seen: their area does not matter.
+    extent = np.maximum(high - low, 0.0)
+    area_px2 = np.maximum(np.square(extent).sum(-1), 1.0)
+    both = seen & np.isfinite(first_px).all(-1, keepdims=True)
+    spread = np.full(second_px.shape[-2], _JOINT_SPREAD)
+    return keypoint_similarity(first_px, np.where(both, second_px, np.nan), area_px2, spread)

@@ -35,6 +35,16 @@ def test_similarity_by_hand() -> None:
     assert pose_similarity(first + np.float32(1e4), first) < 1e-6
 
 
+def test_similarity_of_all_pairs_is_that_of_each() -> None:
+    first = np.stack([_pose(100), _pose(130, 150), np.full((17, 2), np.nan, np.float32)])
+    second = np.stack([_pose(110), _pose(400, 90), first[2], _pose(120)])
+    second[3, 4:] = np.nan
+    found = pose_similarity(first[:, None], second)
+    assert found.shape == (3, 4)
+    each = [[float(pose_similarity(a, b)) for b in second] for a in first]
+    np.testing.assert_allclose(found, each, rtol=1e-12)
+
+
 def test_similarity_rests_on_common_joints() -> None:
     first, second = _pose(100), _pose(100)
     first[:9] = np.nan

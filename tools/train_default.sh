@@ -16,7 +16,7 @@ elepose train elepose --data "$data/train_2d.npz" --val "$data/val.npz" --config
 # Twice: what is measured is the calibrated bundle, and the bundle holds what was measured.
 elepose export "$run" --out "$bundle" --data "$data/val.npz" --data-licence "$licence"
 rm -rf "$results"
-bash tools/measure.sh "$bundle" "$results" "$1" plain up_known roll_15 missing_3 noise_5
+bash tools/measure.sh "$bundle" "$results" "$1"
 elepose export "$run" --out "$bundle" --data "$data/val.npz" --data-licence "$licence" \
   --metrics "$results"/{val,test_*}{,_up_known}.json
 python tools/model_card.py

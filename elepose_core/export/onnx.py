@@ -3,6 +3,7 @@
 """From a trained lifter to a bundle, with a numeric comparison that can refuse it."""
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from elepose_core.bundle import Bundle, Manifest, write_bundle
 from elepose_core.errors import InputError
+from elepose_core.export.compact_prior import CompactPrior
 from elepose_core.export.parity import (
     PARITY_BATCHES,
     change_when_panned,
@@ -103,7 +105,9 @@ def _write(path: Path, serialized: bytes) -> None:
     path.write_bytes(serialized)
 
 
-def _serialized(graph: LiftingGraph) -> bytes:
+def _serialized(trained: LiftingGraph) -> bytes:
+    graph = copy.deepcopy(trained)
+    graph.add_module('prior', CompactPrior(trained.prior))
     level = torch.tensor([[0.0, -1.0, 0.0]]).expand(2, 3)
     example = (torch.randn(2, 17, 2) * 0.1, torch.ones(2, 17), level, torch.ones(2))
     batch = torch.export.Dim('batch', min=1, max=4096)

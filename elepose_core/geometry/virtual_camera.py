@@ -8,6 +8,7 @@ camera towards each person takes that away, so that one lifter serves the whole 
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 __all__ = [
     'azimuth_rotation',
@@ -31,13 +32,13 @@ def virtual_camera(centre_ray: Tensor) -> Tensor:
         Rows are the virtual camera's axes in the real camera: z through the person, x kept
         perpendicular to the real camera's y, so that a level camera stays level.
     """
-    ray = torch.cat([centre_ray, torch.ones_like(centre_ray[:, :1])], dim=1)
+    ray = pad(centre_ray, (0, 1), value=1.0)
     z = ray / ray.norm(dim=1, keepdim=True)
-    zero = torch.zeros_like(z[:, :1])
-    x = torch.cat([z[:, 2:], zero, -z[:, :1]], dim=1)
-    x = x / x.norm(dim=1, keepdim=True)
-    y = torch.linalg.cross(z, x)
-    return torch.stack([x, y, z], dim=1)
+    # Few and simple operations: each is a node of the exported graph, which takes time.
+    across = z @ z.new_tensor([[0.0, 0.0, -1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    length = across.norm(dim=1, keepdim=True)
+    down = z.new_tensor([[0.0, 1.0, 0.0]]) - z[:, 1:2] * z
+    return torch.cat([across / length, down / length, z], dim=1).reshape(-1, 3, 3)
 
 
 def rotated(vectors: Tensor, rotation: Tensor) -> Tensor:
@@ -47,8 +48,7 @@ def rotated(vectors: Tensor, rotation: Tensor) -> Tensor:
 
 def rotated_rays(rays: Tensor, rotation: Tensor) -> Tensor:
     """Turn rays (B, J, 2) of one camera into those of a camera turned by `rotation` (B, 3, 3)."""
-    full = torch.cat([rays, torch.ones_like(rays[..., :1])], dim=-1)
-    turned = full @ rotation.transpose(1, 2)
+    turned = pad(rays, (0, 1), value=1.0) @ rotation.transpose(1, 2)
     # A ray beside or behind the virtual camera has no image; the bound keeps it finite.
     return turned[..., :2] / turned[..., 2:].clamp(min=0.05)
 
@@ -75,9 +75,10 @@ def up_from_virtual_elevation(elevation_rad: Tensor, rotation: Tensor) -> Tensor
 
 def up_from_elevation_and_roll(elevation_rad: Tensor, roll_rad: Tensor) -> Tensor:
     """Return up (B, 3) in the camera; `geometry.elevation.up_cam_from_elevation` in torch."""
-    level = torch.cos(elevation_rad)
-    across, upwards = -level * torch.sin(roll_rad), -level * torch.cos(roll_rad)
-    return torch.stack([across, upwards, -torch.sin(elevation_rad)], dim=1)
+    elevation, roll = elevation_rad[:, None], roll_rad[:, None]
+    level = -torch.cos(elevation)
+    across, upwards = level * torch.sin(roll), level * torch.cos(roll)
+    return torch.cat([across, upwards, -torch.sin(elevation)], dim=1)
 
 
 def elevation_and_roll(up: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,8 +93,9 @@ def image_turn(roll_rad: Tensor) -> Tensor:
 
     Points p (B, J, 2) become `p @ image_turn(r).transpose(1, 2)`; `p @ image_turn(r)` undoes it.
     """
-    sine, cosine = torch.sin(roll_rad), torch.cos(roll_rad)
-    return torch.stack([torch.stack([cosine, sine], -1), torch.stack([-sine, cosine], -1)], -2)
+    roll = roll_rad[:, None]
+    sine, cosine = torch.sin(roll), torch.cos(roll)
+    return torch.cat([cosine, sine, -sine, cosine], dim=1).reshape(-1, 2, 2)
 
 
 def azimuth_rotation(up: Tensor, azimuth_rad: Tensor) -> Tensor:

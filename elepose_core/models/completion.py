@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from elepose_core.geometry.virtual_camera import image_turn, rotated_rays
-from elepose_core.models.observation import Observation, ResidualTrunk, observe
+from elepose_core.models.observation import Observation, ResidualTrunk, observe_whole
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['Completion', 'assumed_roll', 'whole']
@@ -44,8 +44,7 @@ class Completion(nn.Module):
 def whole(seen: Observation, pose_2d: Tensor) -> Observation:
     """Return the observation of completed keypoints (B, 17, 2), aimed at their pelvis."""
     rays = rotated_rays(pose_2d, seen.rotation.transpose(1, 2))
-    again = observe(rays, torch.ones_like(seen.visible))
-    return Observation(again.pose_2d, seen.visible, again.scale, again.rotation)
+    return observe_whole(rays, seen.visible)
 
 
 def assumed_roll(told_rad: Tensor, variance: Tensor) -> Tensor:

@@ -123,13 +123,13 @@ class Lifter(nn.Module):
         """
         turn = image_turn(roll_rad)
         pose_2d = observation.pose_2d @ turn
+        elevation, deviation = elevation_rad[:, None], deviation_rad[:, None]
         told = [
-            torch.sin(elevation_rad),
-            torch.cos(elevation_rad),
-            torch.log(deviation_rad + _LEAST_DEVIATION_RAD),
+            torch.sin(elevation),
+            torch.cos(elevation),
+            torch.log(deviation + _LEAST_DEVIATION_RAD),
         ]
-        features = _features(pose_2d, observation)
-        hidden = self.trunk(torch.cat([features, torch.stack(told, dim=1)], dim=1))
+        hidden = self.trunk(torch.cat([_features(pose_2d, observation), *told], dim=1))
         scale = observation.scale[:, None]
         offset = self.depth_head(hidden)
         offset = offset - offset[:, _ROOT, None]

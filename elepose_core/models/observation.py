@@ -15,7 +15,15 @@ from elepose_core.geometry.virtual_camera import (
 )
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['NEAREST', 'Observation', 'ResidualTrunk', 'back_project', 'observe', 'project']
+__all__ = [
+    'NEAREST',
+    'Observation',
+    'ResidualTrunk',
+    'back_project',
+    'observe',
+    'observe_whole',
+    'project',
+]
 
 _ROOT = H36M_17.index('pelvis')
 # Depth along the ray in units of the root's; a person closer than this touches the lens.
@@ -61,10 +69,20 @@ def observe(rays: Tensor, visible: Tensor) -> Observation:
     centre = torch.where(visible[:, _ROOT, None] > 0, rays[:, _ROOT], mean)
     rotation = virtual_camera(centre)
     pose_2d = rotated_rays(rays, rotation)
-    # The small constant keeps the gradient of the norm finite at the axis.
-    radius = torch.sqrt((pose_2d * pose_2d).sum(-1) + 1e-12)
-    scale = (radius * visible).sum(1) / count[:, 0]
+    scale = (_from_axis(pose_2d) * visible).sum(1) / count[:, 0]
     return Observation(pose_2d, visible, scale.clamp(min=1e-4), rotation)
+
+
+def observe_whole(rays: Tensor, visible: Tensor) -> Observation:
+    """Do the same for people without missing joints: all of `rays` count, whatever was visible."""
+    rotation = virtual_camera(rays[:, _ROOT])
+    pose_2d = rotated_rays(rays, rotation)
+    return Observation(pose_2d, visible, _from_axis(pose_2d).mean(1).clamp(min=1e-4), rotation)
+
+
+def _from_axis(pose_2d: Tensor) -> Tensor:
+    # The small constant keeps the gradient of the norm finite at the axis.
+    return torch.sqrt((pose_2d * pose_2d).sum(-1) + 1e-12)
 
 
 def back_project(pose_2d: Tensor, depth: Tensor) -> Tensor:

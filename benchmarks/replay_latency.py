@@ -12,21 +12,19 @@ import argparse
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
+from support.processes import cpu_s, percentiles, process, resident_mib
 from visualization_msgs.msg import MarkerArray
 
 from elepose_core.bags import BagReader
@@ -34,7 +32,6 @@ from elepose_core.bags import BagReader
 ROOT = Path(__file__).resolve().parents[1]
 SETTLED_S = 10.0
 START_S = 60.0
-END_S = 10.0
 NODES = {'pipeline': ('pipeline',), 'two': ('detector_node', 'lifter_node')}
 
 
@@ -89,40 +86,6 @@ class Watcher:
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
             self.diagnostics[status.name] = {v.key: v.value for v in status.values}
-
-
-@contextlib.contextmanager
-def process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command until the block ends, in a session of its own."""
-    with log.open('wb') as file:
-        popen = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield popen
-    finally:
-        popen.send_signal(signal.SIGINT)
-        try:
-            popen.wait(END_S)
-        except subprocess.TimeoutExpired:
-            popen.kill()
-            popen.wait()
-
-
-def resident_mib(pid: int) -> float:
-    pages = int(Path(f'/proc/{pid}/statm').read_text().split()[1])
-    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
-
-
-def cpu_s(pid: int) -> float:
-    """Return the processor time that a process has used so far."""
-    fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    p50, p95 = np.percentile(values, [50, 95]) if values else (np.nan, np.nan)
-    return {'p50_ms': float(p50), 'p95_ms': float(p95), 'count': len(values)}
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -197,7 +160,7 @@ def watch(watcher: Watcher, pids: dict[str, int], seconds: float) -> dict[str, A
         'frames_sent_per_s': (watcher.sent - settled_sent) / elapsed_s,
         'frames_sent': watcher.sent - settled_sent,
         'counts': counts,
-        'image_to_marker': percentiles(watcher.latencies_ms),
+        'image_to_marker': percentiles(watcher.latencies_ms, (50, 95, 99)),
         'stages': watcher.stages(),
         'nodes': nodes,
     }

@@ -235,7 +235,7 @@ def h36m_from(
         )
     seen = np.isfinite(keypoints).all(-1) & (score > 0)
     matrix = _MATRICES[layout]
-    mean_px = np.einsum('kj,...jc->...kc', matrix, np.where(seen[..., None], keypoints, 0.0))
+    mean_px = matrix @ np.where(seen[..., None], keypoints, 0.0)
     # A source that a joint does not use counts as certain, so that it never lowers the minimum.
     by_source = np.where(matrix > 0, np.where(seen, score, 0.0)[..., None, :], np.inf)
     joint_score = by_source.min(-1)

@@ -20,7 +20,7 @@ from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera
 from elepose_core.images import rgb_from_compressed, rgb_from_raw
 from elepose_core.runtime.people import Elevation, People2D, Person2D, Skeleton3D, Skeletons3D
-from elepose_core.skeleton import H36M_17, LAYOUTS
+from elepose_core.skeleton import H36M_17, LAYOUTS, Skeleton
 from elepose_ros import interfaces
 
 __all__ = [
@@ -120,8 +120,13 @@ def people_from_message(message: Any) -> People2D:
         raise InputError(
             f'people has {len(message.people)} entries; expected at most {MAX_PEOPLE_PER_MESSAGE}'
         )
+    columns = [_columns(person, n, layout) for n, person in enumerate(message.people)]
+    # (N, 3, J): of all people at once, since each call on an array costs as much as its work.
+    values = np.array(columns, np.float32).reshape(-1, 3, len(layout))
+    _check_reach(values[:, :2])
+    keypoints_px = np.ascontiguousarray(values[:, :2].transpose(0, 2, 1))
     people = tuple(
-        _person_from_message(person, number, len(layout), layout.name)
+        Person2D(str(person.id), keypoints_px[number], values[number, 2])
         for number, person in enumerate(message.people)
     )
     return People2D(stamp_ns_from_header(message.header), layout.name, people)
@@ -207,21 +212,26 @@ def _message_from_skeleton(skeleton: Skeleton3D) -> interfaces.Skeleton3D:
     )
 
 
-def _person_from_message(person: Any, number: int, joints: int, layout: str) -> Person2D:
-    lengths = (len(person.x), len(person.y), len(person.score))
-    if lengths != (joints, joints, joints):
+def _columns(person: Any, number: int, layout: Skeleton) -> Sequence[Sequence[float]]:
+    columns = (person.x, person.y, person.score)
+    lengths = [len(column) for column in columns]
+    if lengths != [len(layout)] * 3:
         raise InputError(
             f'x, y and score of people[{number}] have {lengths[0]}, {lengths[1]} and '
-            f'{lengths[2]} entries; expected {joints} each for layout {layout}'
+            f'{lengths[2]} entries; expected {len(layout)} each for layout {layout.name}'
         )
-    keypoints_px = np.stack([_array(person.x), _array(person.y)], axis=-1)
+    return columns
+
+
+def _check_reach(points_px: NDArray[np.float32]) -> None:
     # Points outside the image are welcome, NaN too; beyond this no lens could have seen them.
-    if (np.abs(keypoints_px) > MAX_KEYPOINT_PX).any():
+    reach = np.abs(points_px)
+    if (reach > MAX_KEYPOINT_PX).any():
+        number = int((reach > MAX_KEYPOINT_PX).any((1, 2)).argmax())
         raise InputError(
-            f'x and y of people[{number}] reach {np.nanmax(np.abs(keypoints_px)):g} px; '
+            f'x and y of people[{number}] reach {np.nanmax(reach[number]):g} px; '
             f'expected at most {MAX_KEYPOINT_PX:g}, or NaN for a missing keypoint'
         )
-    return Person2D(str(person.id), keypoints_px, _array(person.score))
 
 
 def _distortion(message: Any) -> tuple[str, tuple[float, ...]]:
@@ -239,7 +249,3 @@ def _distortion(message: Any) -> tuple[str, tuple[float, ...]]:
 def _floats(values: NDArray[np.floating[Any]]) -> 'array[float]':
     # rclpy takes an array('f') as it is; it would copy an ndarray or a list number by number.
     return array('f', np.ascontiguousarray(values, np.float32).tobytes())
-
-
-def _array(values: Sequence[float]) -> NDArray[np.float32]:
-    return np.array(values, dtype=np.float32)

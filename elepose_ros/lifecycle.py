@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node that ours are made of: parameters, parts, autostart, diagnostics and a clean end."""
 
+import gc
 import signal
 import socket
 import sys
@@ -232,6 +233,9 @@ def _run(make_node: Callable[[], PartsNode], signals: '_Signals') -> int:
         node.shut_down()
         return EXIT_START_UP_ERROR
     executor.add_node(node)
+    # What is there now stays: looking through it for garbage would hold frames up for long.
+    gc.collect()
+    gc.freeze()
     _spin(executor, signals)
     executor.remove_node(node)
     node.shut_down()

@@ -4,9 +4,9 @@
 
 import math
 
+import lap
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from elepose_core.detect.duplicates import similarity, without_duplicates
 from elepose_core.detect.interface import Detection, check_rgb
@@ -104,8 +104,10 @@ def _with_newcomers(followed: list[Detection], whole: list[Detection]) -> list[D
     so they are paired off first.
     """
     alike = np.array([[similarity(f, w, _SPREAD_OF_MOTION) for w in whole] for f in followed])
-    pairs = linear_sum_assignment(alike, maximize=True) if alike.size else ((), ())
-    known = {j for i, j in zip(*pairs, strict=True) if alike[i, j] >= _SAME_PERSON}
+    known = set()
+    if alike.size:
+        pairs = lap.lapjvx(-alike, extend_cost=True, return_cost=False)
+        known = {j for i, j in zip(*pairs, strict=True) if alike[i, j] >= _SAME_PERSON}
     return _distinct([*followed, *(d for j, d in enumerate(whole) if j not in known)])
 
 

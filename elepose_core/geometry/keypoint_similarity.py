@@ -45,8 +45,10 @@ def keypoint_similarity(
     area = np.asarray(area_px2, np.float64)
     if not (area > 0).all():
         raise InputError(f'area_px2 is {np.min(area):g}; expected > 0')
-    squared = ((np.asarray(keypoints_px, np.float64) - truth) ** 2).sum(-1)
+    # Two columns added are several times as fast as a sum over an axis of two.
+    apart = np.square(np.asarray(keypoints_px, np.float64) - truth)
+    squared = apart[..., 0] + apart[..., 1]
     variance = (2 * np.asarray(sigmas, np.float64)) ** 2 * area[..., None]
     alike = np.where(np.isfinite(squared), np.exp(-squared / (2 * variance)), 0.0)
-    counted = np.isfinite(truth).all(-1)
+    counted = np.isfinite(truth[..., 0] + truth[..., 1])
     return np.asarray((alike * counted).sum(-1) / np.maximum(counted.sum(-1), 1))

@@ -42,7 +42,7 @@ def camera_variances(
     up = up_cam.astype(np.float64)
     axis = axis / np.linalg.norm(axis, axis=1, keepdims=True)
     # A little roll shifts up sideways, at right angles to the axis; elevation along the rest.
-    turned, real = np.cross(axis, up), np.cross([0.0, 0.0, 1.0], up)
+    turned, real = _cross(axis, up), _cross(np.array([[0.0, 0.0, 1.0]]), up)
     turned_level, real_level = (
         np.linalg.norm(sideways, axis=1).clip(_LEAST_LEVEL) for sideways in (turned, real)
     )
@@ -55,6 +55,12 @@ def camera_variances(
         ],
         axis=1,
     )
+
+
+def _cross(first: Array, second: Array) -> Array:
+    """Return the cross products (N, 3); numpy's takes ten times as long for so few."""
+    after, before = [1, 2, 0], [2, 0, 1]
+    return first[:, after] * second[:, before] - first[:, before] * second[:, after]
 
 
 class ElevationMean:

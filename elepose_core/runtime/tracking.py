@@ -4,9 +4,9 @@
 
 from dataclasses import dataclass
 
+import lap
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from elepose_core.geometry.keypoint_similarity import keypoint_similarity
 
@@ -88,7 +88,7 @@ class Tracker:
             np.stack([keypoints_px[i] for i in people])[:, None],
             np.stack([track.keypoints_px for track in tracks]),
         )
-        rows, columns = linear_sum_assignment(similarity, maximize=True)
+        rows, columns = lap.lapjvx(-similarity, extend_cost=True, return_cost=False)
         return {
             people[r]: tracks[c]
             for r, c in zip(rows, columns, strict=True)
@@ -104,12 +104,12 @@ def pose_similarity(
     What both show counts. Size comes from the extent of the second set's joints, since no area is
     given. Leading axes broadcast.
     """
-    seen = np.isfinite(second_px).all(-1, keepdims=True)
+    seen = np.isfinite(second_px.sum(-1, keepdims=True))
     low = np.where(seen, second_px, np.inf).min(-2)
     high = np.where(seen, second_px, -np.inf).max(-2)
     # Nobody seen: their area does not matter.
     extent = np.maximum(high - low, 0.0)
     area_px2 = np.maximum(np.square(extent).sum(-1), 1.0)
-    both = seen & np.isfinite(first_px).all(-1, keepdims=True)
+    both = seen & np.isfinite(first_px.sum(-1, keepdims=True))
     spread = np.full(second_px.shape[-2], _JOINT_SPREAD)
     return keypoint_similarity(first_px, np.where(both, second_px, np.nan), area_px2, spread)

@@ -7,12 +7,18 @@ import pytest
 
 pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_type=ImportError)
 
-from std_msgs.msg import Header
-from visualization_msgs.msg import Marker
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
 
 from elepose_core.runtime.people import ScaleSource, Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17
 from elepose_ros.markers import BONES, JOINTS, markers_from_skeletons, markers_that_delete_all
+
+# What rclpy reads bytes with loads modules of Python that are to go.
+pytestmark = pytest.mark.filterwarnings('ignore:module .sre_:DeprecationWarning')
 
 HEADER = Header(frame_id='camera')
 
@@ -33,9 +39,16 @@ def skeleton(track: int, missing: tuple[str, ...] = ()) -> Skeleton3D:
     )
 
 
+def read(data: bytes) -> list[Marker]:
+    message = deserialize_message(data, MarkerArray)
+    # What rclpy pads with is not defined, so the bytes may differ there.
+    assert len(serialize_message(message)) == len(data)
+    return list(message.markers)
+
+
 def draw(*people: Skeleton3D, ended: tuple[int, ...] = (), reset: bool = False) -> list[Marker]:
     result = Skeletons3D(0, people, ended, None, reset, tuple(range(len(people))))
-    return list(markers_from_skeletons(result, HEADER, lifetime_s=0.75).markers)
+    return read(markers_from_skeletons(result, HEADER, lifetime_s=0.75))
 
 
 def test_a_person_is_one_line_list_and_one_sphere_list_with_the_track_as_id() -> None:
@@ -94,5 +107,31 @@ def test_nobody_and_nobody_left_is_an_empty_array() -> None:
 
 
 def test_delete_all_names_no_namespace() -> None:
-    (only,) = markers_that_delete_all(HEADER).markers
+    (only,) = read(markers_that_delete_all(HEADER))
     assert (only.action, only.ns) == (Marker.DELETEALL, '')
+
+
+@pytest.mark.parametrize('frame_id', ['', 'c', 'ca', 'cam', 'camera', 'camera_übersicht'])
+def test_what_is_written_is_what_rclpy_reads(frame_id: str) -> None:
+    """Whatever the length of the name, everything behind it stays in place."""
+    header = Header(stamp=Time(sec=-3, nanosec=999_999_999), frame_id=frame_id)
+    joints = np.arange(51, dtype=np.float32).reshape(17, 3)
+    people = (skeleton(3), skeleton(4, missing=H36M_17.joint_names))
+    result = Skeletons3D(0, people, (1,), None, True, (0, 1))
+    found = read(markers_from_skeletons(result, header, 2.5))
+    assert [m.action for m in found] == [3, 2, 2, 0, 0, 0, 0]
+    spheres = found[4]
+    points = [Point(x=float(x), y=float(y), z=float(z)) for x, y, z in joints]
+    wanted = Marker(
+        header=header,
+        ns=JOINTS,
+        id=3,
+        type=Marker.SPHERE_LIST,
+        pose=Pose(orientation=Quaternion(w=1.0)),
+        scale=Vector3(x=0.06, y=0.06, z=0.06),
+        color=spheres.color,
+        lifetime=Duration(sec=2, nanosec=500_000_000),
+        points=points,
+        colors=[ColorRGBA(r=c.r, g=c.g, b=c.b, a=1.0) for c in spheres.colors],
+    )
+    assert spheres == wanted

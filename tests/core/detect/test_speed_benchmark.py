@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[3]
 
 def test_every_part_is_measured(tmp_path: Path) -> None:
     found = tmp_path / 'speed.json'
+    script = ROOT / 'benchmarks' / 'detector_speed.py'
     done = subprocess.run(
-        [sys.executable, ROOT / 'benchmarks' / 'detector_speed.py', '--json', found]
-        + ['--threads', '1', '--repeats', '2'],
+        [sys.executable, script, '--json', found, '--threads', '1', '--repeats', '2'],
         capture_output=True,
         text=True,
         timeout=300,

@@ -30,6 +30,7 @@ from visualization_msgs.msg import MarkerArray
 from elepose_core.bags import BagReader
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMITTED = ROOT / 'docs' / 'results' / 'replay_latency.json'
 SETTLED_S = 10.0
 START_S = 60.0
 NODES = {'pipeline': ('pipeline',), 'two': ('detector_node', 'lifter_node')}
@@ -174,6 +175,11 @@ def table(result: dict[str, Any]) -> str:
         f'frames sent: {result["frames_sent"]} at {result["frames_sent_per_s"]:.1f} Hz',
         f'image sent to markers received: {latency} ({total["count"]} after the first 10 s)',
     ]
+    detect = [stages.get('detect p50 [ms]') for stages in result['stages'].values()]
+    for detect_ms in filter(None, detect):
+        lines.append(
+            f'beyond the detector (p50 less its p50): {total["p50_ms"] - detect_ms:.1f} ms'
+        )
     for name, counts in result['counts'].items():
         lines.append(f'{name}: ' + ', '.join(f'{key} {n}' for key, n in counts.items()))
     lines += ['', f'{"node":<16}{"RSS 10 s":>12}{"RSS end":>12}{"CPU of a core":>16}']
@@ -210,6 +216,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         result = measure(options, Path(folder))
     print(table(result))
+    if COMMITTED.exists():
+        print(f'\nwhen last committed:\n{table(json.loads(COMMITTED.read_text()))}')
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + '\n')
     return 0

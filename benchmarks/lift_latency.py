@@ -5,9 +5,10 @@
     python benchmarks/lift_latency.py --threads 1 --json lift.json
 
 On the CPU, and on each other device that is here; what is not is named. Ours is everything from
-rays to joints in the camera frame, up direction, sigma and plausibility, through `Predictor`. The baseline is the published network alone, 1024 wide, in eager torch, which
-leaves out what it would need beside. They take turns of some lifts each: a noisy machine is noisy
-for both, and neither finds the cache full of the other's weights each time: no robot runs both.
+rays to joints in the camera frame, up direction, sigma and plausibility, through `Predictor`. The
+baseline is the published network alone, 1024 wide, in eager torch, which leaves out what it would
+need beside. They take turns of some lifts each: a noisy machine is noisy for both, and neither
+finds the cache full of the other's weights each time: no robot runs both.
 """
 
 import argparse

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _verbs() -> dict[str, Callable[..., Any]]:
-    from elepose_core.cli import doctor, evaluate, export, lift, train, video_to_bag, view
+    from elepose_core.cli import bench, doctor, evaluate, export, lift, train, video_to_bag, view
 
     return {
         'train': train.train,
@@ -44,5 +44,6 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         'lift': lift.lift,
         'view': view.view,
         'video-to-bag': video_to_bag.video_to_bag,
+        'bench': bench.bench,
         'doctor': doctor.doctor,
     }

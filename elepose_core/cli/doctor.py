@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elepose_core.cli.standing import STANDING
+
 __all__ = ['doctor']
 
 
@@ -24,17 +26,6 @@ class _Finding:
     needed: bool = False
 
 
-# Normalised image coordinates of somebody who stands four metres away, in layout order.
-_STANDING = np.array(
-    [
-        *([0.0, 0.0], [-0.03, 0.0], [-0.03, 0.11], [-0.03, 0.22]),
-        *([0.03, 0.0], [0.03, 0.11], [0.03, 0.22]),
-        *([0.0, -0.06], [0.0, -0.12], [0.0, -0.15], [0.0, -0.18]),
-        *([0.05, -0.12], [0.06, -0.05], [0.06, 0.01]),
-        *([-0.05, -0.12], [-0.06, -0.05], [-0.06, 0.01]),
-    ],
-    dtype=np.float32,
-)
 # module, what it serves, remedy
 _OPTIONAL = (
     ('cv2', 'images and video', 'pip install "elepose[detect]" or apt install python3-opencv'),
@@ -59,6 +50,7 @@ def doctor() -> int:
     findings = [
         _Finding('python', sys.version_info >= (3, 10), platform.python_version(), needed=True),
         *(_package(name) for name in ('numpy', 'scipy', 'onnxruntime', 'pydantic', 'tyro')),
+        _package('lap', 'lapx'),
         _tried('model default', _lift_once, 'reinstall elepose'),
         _tried('detector movenet_multipose', _detect_once, 'see cv2 below'),
         *(_optional(*row) for row in _OPTIONAL),
@@ -71,9 +63,10 @@ def doctor() -> int:
     return 1 if broken else 0
 
 
-def _package(name: str) -> _Finding:
+def _package(module: str, name: str = '') -> _Finding:
+    name = name or module
     try:
-        importlib.import_module(name)
+        importlib.import_module(module)
         return _Finding(name, True, importlib.metadata.version(name), needed=True)
     except (ImportError, importlib.metadata.PackageNotFoundError) as error:
         return _Finding(name, False, f'{error}; pip install {name}', needed=True)
@@ -100,7 +93,7 @@ def _lift_once() -> str:
     from elepose_core.skeleton import H36M_17
 
     predictor = Predictor()
-    joints = predictor.lift(_STANDING[None], np.ones((1, 17), np.float32)).joints_cam[0]
+    joints = predictor.lift(STANDING[None], np.ones((1, 17), np.float32)).joints_cam[0]
     head, foot = joints[H36M_17.index('head_top')], joints[H36M_17.index('left_ankle')]
     if not head[1] < foot[1]:
         raise ValueError('the shipped model lifts a standing person upside down')

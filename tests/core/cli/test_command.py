@@ -77,7 +77,9 @@ def test_wrong_use_is_code_2_without_a_traceback(
     assert 'required' in err.lower() or 'invalid' in err.lower() or 'unrecognized' in err.lower()
 
 
-@pytest.mark.parametrize('verb', ['', 'train', 'evaluate', 'export', 'lift', 'view', 'doctor'])
+@pytest.mark.parametrize(
+    'verb', ['', 'train', 'evaluate', 'export', 'lift', 'view', 'bench', 'doctor']
+)
 def test_help_of_each_verb(verb: str, run: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = run(*([verb] if verb else []), '--help')
     assert code == 0
@@ -211,12 +213,35 @@ def test_export_names_what_an_engine_lacks_here(
     assert 'TensorRT' in _sentence(run('export', 'default', '--tensorrt'))
 
 
+def test_bench_measures_each_number_of_people(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / 'bench.json'
+    code, out, _ = run('bench', '--people', 1, 3, '--repeats', 4, '--json-file', path)
+    assert code == 0
+    tree = json.loads(path.read_text())
+    assert list(tree['people']) == ['1', '3']
+    for figures in tree['people'].values():
+        assert 0 < figures['network_ms']['p50'] <= figures['network_ms']['p99']
+        assert figures['network_ms']['p50'] < figures['frame_ms']['p50']
+        assert figures['people_per_s'] > 0
+    assert 50 < tree['resident_mb'] < 20_000
+    assert '3 people, frame' in out
+    assert 'detector' in out
+
+
+def test_bench_refuses_what_makes_no_sense(run: Callable[..., tuple[int, str, str]]) -> None:
+    assert 'people is (0,)' in _sentence(run('bench', '--people', 0))
+    assert 'repeats is 0' in _sentence(run('bench', '--repeats', 0))
+
+
 def test_doctor_reports_and_its_code_says_whether_the_core_works(elepose: Elepose) -> None:
     done = elepose('doctor')
     lines = done.stdout.splitlines()
     assert 'Traceback' not in done.stderr
     names = [line[6:34].strip() for line in lines[:-1]]
     assert names[:6] == ['python', 'numpy', 'scipy', 'onnxruntime', 'pydantic', 'tyro']
+    assert names[6] == 'lapx'
     assert 'model default' in names
     works = all(not line.startswith('FAIL') for line in lines)
     assert done.returncode == (0 if works else 1)

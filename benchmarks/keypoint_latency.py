@@ -11,7 +11,6 @@ messages (`support/baseline_node.py`).
 """
 
 import argparse
-import contextlib
 import json
 import os
 import struct
@@ -77,11 +76,15 @@ class Traffic:
         sender = threading.Thread(target=self._send)
         sender.start()
         end_s = time.monotonic() + seconds
-        while time.monotonic() < end_s and not until():
-            self._executor.spin_once(timeout_sec=0.05)
-        self._ends.set()
-        sender.join()
-        # What is still on its way.
+        try:
+            while time.monotonic() < end_s and not until():
+                self._executor.spin_once(timeout_sec=0.05)
+        finally:
+            self._ends.set()
+            sender.join()
+
+    def drain(self) -> None:
+        """Receive what is still on its way."""
         end_s = time.monotonic() + END_S
         while time.monotonic() < end_s:
             self._executor.spin_once(timeout_sec=0.05)
@@ -160,10 +163,14 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
                 raise SystemExit(f'{name} sent no markers:\n{log.read_text()}')
             first_s = traffic.first_s - start_s
             traffic.run(SETTLED_S)
+            traffic.drain()
             traffic.forget()
             dropped, used_s, begin_s = traffic.dropped, cpu_s(node.pid), time.monotonic()
             traffic.run(options.seconds)
-            elapsed_s = time.monotonic() - begin_s
+            share = (cpu_s(node.pid) - used_s) / (time.monotonic() - begin_s)
+            traffic.drain()
+            if node.poll() is not None or not traffic.arrived:
+                raise SystemExit(f'{name} does not answer any more:\n{log.read_text()}')
             latency_ms = [
                 traffic.arrived[stamp] - stamp / 1e6
                 for stamp in traffic.sent_ns
@@ -176,7 +183,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
                 'dropped_and_counted': traffic.dropped - dropped,
                 'start_to_first_skeleton_s': first_s,
                 'resident_mb': resident_mib(node.pid) * 2**20 / 1e6,
-                'cpu_share_of_one_core': (cpu_s(node.pid) - used_s) / elapsed_s,
+                'cpu_share_of_one_core': share,
             }
     finally:
         traffic.close()
@@ -208,11 +215,11 @@ def main() -> int:
     # The measuring must not take time from what is measured.
     os.sched_setaffinity(0, cores - {options.core} or cores)
     # Of its own, so that other nodes on this machine do not mix in.
-    os.environ['ROS_DOMAIN_ID'] = str(100 + os.getpid() % 90)
+    os.environ['ROS_DOMAIN_ID'] = str(20 + os.getpid() % 80)
     rclpy.init()
     before = json.loads(COMMITTED.read_text(encoding='utf-8')) if COMMITTED.exists() else {}
     result: dict[str, Any] = {'people': options.people, 'hz': options.hz, 'nodes': {}}
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
+    with tempfile.TemporaryDirectory() as folder:
         for name in options.nodes:
             result['nodes'][name] = measure(name, options, Path(folder))
             print(line(name, result['nodes'][name]), flush=True)

@@ -154,6 +154,25 @@ class Parameters:
         dynamic=True,
         used_by=(LIFTER,),
     )
+    smoothing_cutoff_hz: float = _row(
+        1.0,
+        'joints at rest are smoothed below this frequency: lower trembles less and lags more; '
+        '0 = no smoothing',
+        unit='Hz',
+        low=0.0,
+        high=100.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    smoothing_opening: float = _row(
+        3.0,
+        'by so much the frequency rises with the speed of a joint, so that motion does not lag',
+        unit='Hz per m/s',
+        low=0.0,
+        high=100.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
     horizontal_fov_deg: float = _row(
         60.0,
         'field of view that is assumed while no calibrated camera_info is there',

@@ -107,4 +107,5 @@ def _refined(lift: 'Lift', poses: 'PoseSet', window_s: float) -> 'Lift':
     from elepose_core.refinement.windows import RefinedWindows
 
     bones = lifted_bone_ratios(lift, poses)
-    return over_windows(RefinedWindows(lift, bones, WINDOW_REFINEMENT), poses, window_s)
+    config = WINDOW_REFINEMENT.at_rate(poses.fps)
+    return over_windows(RefinedWindows(lift, bones, config), poses, window_s)

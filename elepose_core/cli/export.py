@@ -40,12 +40,12 @@ def export(
     """
     if out is not None:
         _export_run(Path(model), out, data, metrics, data_licence, precision)
-    elif not tensorrt:
+    elif not tensorrt or data is not None or metrics:
         from elepose_core.errors import InputError
 
         raise InputError(
             'out is not given; expected --out <name>.elepose for a bundle of a run, or --tensorrt '
-            'for an engine of a bundle'
+            'alone for an engine of a bundle'
         )
     if tensorrt:
         print(_build_engine(model if out is None else out))

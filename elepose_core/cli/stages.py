@@ -160,7 +160,7 @@ def _lessons(
         data.person.numpy(),
         lift_of(learned),
         learned.bone_ratios.cpu().numpy(),
-        config,
+        config.at_rate(data.fps),
         on_part,
     )
     elevation = elevation_from_up_cam(refined.up_cam)

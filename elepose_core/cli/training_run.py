@@ -39,6 +39,8 @@ _VAL_POSES = 2500
 # TensorBoard needs no more points than a screen has, and the first ones to see what goes wrong.
 _LOG_EVERY = 100
 _LOG_FIRST = 10
+# 29.97 and 30 frames per second are the same.
+_SAME_RATE = 1.05
 
 
 class TrainingRun:
@@ -288,16 +290,17 @@ def _complete_poses(data: Sequence[Path]) -> Keypoints2D:
     """Read all files and keep the poses without a missing joint: they are the truth to learn."""
     parts: list[tuple[NDArray[Any], ...]] = []
     clips = people = 0
+    rates = {}
     for path in data:
         poses = PoseSet.load(path)
+        rates[path] = poses.fps
         complete = (poses.scores > 0).all(1) & np.isfinite(poses.keypoints_px).all((1, 2))
         found, clip = np.unique(poses.clip_index[complete], return_inverse=True)
         # Without names every clip shows somebody else.
         names = found if poses.subject is None else poses.subject[found]
         known, person = np.unique(names, return_inverse=True)
         rays = poses.rays[complete].astype(np.float32)
-        frame = poses.frame_index[complete]
-        parts.append((rays, clip + clips, frame, person[clip] + people))
+        parts.append((rays, clip + clips, poses.frame_index[complete], person[clip] + people))
         clips, people = clips + len(found), people + len(known)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     if len(columns[0]) < 1000:
@@ -305,7 +308,18 @@ def _complete_poses(data: Sequence[Path]) -> Keypoints2D:
         raise InputError(
             f'{files}: {len(columns[0])} poses have all joints; expected 1000 or more'
         )
-    return Keypoints2D(*(torch.from_numpy(column) for column in columns))
+    tensors = [torch.from_numpy(column) for column in columns]
+    return Keypoints2D(tensors[0], tensors[1], tensors[2], tensors[3], _one_rate(rates))
+
+
+def _one_rate(fps: dict[Path, float]) -> float:
+    slow, fast = min(fps, key=fps.__getitem__), max(fps, key=fps.__getitem__)
+    if fps[fast] > _SAME_RATE * fps[slow]:
+        raise InputError(
+            f'{slow} has {fps[slow]:g} frames per second and {fast} {fps[fast]:g}; expected one '
+            'rate, since motion is learned by frames'
+        )
+    return fps[slow]
 
 
 def _measurable(path: Path) -> PoseSet:

@@ -10,6 +10,7 @@ __all__ = ['MEAN_BONE_MM', 'WINDOW_REFINEMENT', 'RefinementConfig']
 
 # Millimetres below are those of a person of this mean bone length, an adult.
 MEAN_BONE_MM = 245.0
+_FPS = 30.0
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -17,8 +18,8 @@ Positive = Annotated[float, Field(gt=0)]
 class RefinementConfig(BaseModel):
     """Standard deviations of what is known; the smaller, the more it counts.
 
-    A residual beyond its `soft` length counts less and less. Motion is that of the recordings at
-    about 30 frames per second; the defaults were chosen on the val split.
+    A residual beyond its `soft` length counts less and less. Motion is that of recordings at 30
+    frames per second (see `at_rate`); the defaults were chosen on the val split.
 
     Attributes:
         anchor_mm: Of the lifter's distances in relation to the pelvis.
@@ -33,6 +34,7 @@ class RefinementConfig(BaseModel):
         floor_soft_mm: Its soft length.
         ray_acceleration_mm: Of a joint's acceleration across its ray, mm per frame and frame; the
             noise of the rays is measured, and this says what motion is beside it.
+        usual_noise_mm: Of the rays of a clip too short or too gappy to measure it.
         guess_mm: Of a joint that was not seen, from where the lifter guesses it in the image.
         repeated_noise: What is left of the noise is much the same in neighbouring frames, where
             bones would count it as often as there are frames; by so much it is taken for larger.
@@ -59,6 +61,7 @@ class RefinementConfig(BaseModel):
     floor_mm: Positive = 15.0
     floor_soft_mm: Positive = 15.0
     ray_acceleration_mm: Positive = 3.0
+    usual_noise_mm: Positive = 5.0
     guess_mm: Positive = 100.0
     repeated_noise: Positive = 3.0
     bone_ratio: Positive = 0.08
@@ -68,6 +71,17 @@ class RefinementConfig(BaseModel):
     steps_per_stage: Annotated[int, Field(ge=1)] = 3
     rounds: Annotated[int, Field(ge=1)] = 1
     poses_at_once: Annotated[int, Field(ge=1)] = 16_000
+
+    def at_rate(self, fps: float) -> 'RefinementConfig':
+        """Return the same knowledge of motion for another number of frames per second."""
+        step = _FPS / fps
+        by_step = {'standing_mm': step}
+        by_step |= dict.fromkeys(
+            ('acceleration_mm', 'acceleration_soft_mm', 'ray_acceleration_mm'), step**2
+        )
+        return self.model_copy(
+            update={name: getattr(self, name) * factor for name, factor in by_step.items()}
+        )
 
 
 # Short windows know less of bones: they trust the lifter more, and several rounds pay.

@@ -22,8 +22,10 @@ _FORESHORTENING = np.pi / 4
 _THIRD_DIFFERENCE = np.array([1.0, -3.0, 3.0, -1.0])
 # Of a normal distribution, the median of absolute values in standard deviations.
 _MEDIAN_OF_NORMAL = 0.6745
-# Nothing is measured better than to a hundredth of a millimetre, in mean bone lengths.
-_LEAST_NOISE = 0.01 / MEAN_BONE_MM
+# Nothing is measured better than to a hundredth of a millimetre.
+_LEAST_NOISE_MM = 0.01
+# Fewer differences than these, of two coordinates each, do not tell the noise of a clip.
+_LEAST_DIFFERENCES = 12
 # Frames so far apart hardly influence each other: their variances are computed together.
 _APART = 32
 
@@ -47,8 +49,9 @@ def smooth_rays(
     """Smooth each joint's path through the image by as much as the clip's noise asks for.
 
     The noise is measured: third differences of neighbouring frames hold much of it and little of
-    a person's motion. Exact rays therefore stay where they are. A joint that was not seen is led
-    through where its neighbours in time were seen, and stays near the guess where none was.
+    a person's motion, which `ray_acceleration_mm` bounds; exact rays of an ordinary camera
+    therefore stay where they are. A joint that was not seen is led through where its neighbours in
+    time were seen, and stays near the guess where none was.
 
     Args:
         rays: (F, 17, 2) of the sequences' frames, with a guess where nothing was seen.
@@ -59,7 +62,12 @@ def smooth_rays(
     Source: E. Whittaker, 1923 (penalised differences); P. Eilers, 2003.
     """
     size = _mean_bone(rays, sequences)
-    noise = np.maximum(_noise(rays, seen, sequences) / size, _LEAST_NOISE)
+    noise = _noise(rays, seen, sequences) / size
+    measured = noise[np.isfinite(noise)]
+    usual = np.median(measured) if len(measured) else config.usual_noise_mm / MEAN_BONE_MM
+    # What was seen counts no less than a guess.
+    bounds = np.array([_LEAST_NOISE_MM, config.guess_mm]) / MEAN_BONE_MM
+    noise = np.where(np.isfinite(noise), noise, usual).clip(*bounds)
     deviation = np.where(seen, noise[sequences.clip, None], config.guess_mm / MEAN_BONE_MM)
     acceleration = np.where(LIMBS, config.limb_looseness, 1.0) * (
         config.ray_acceleration_mm / MEAN_BONE_MM
@@ -82,13 +90,13 @@ def _mean_bone(rays: Array, sequences: Sequences) -> Array:
 
 
 def _noise(rays: Array, seen: NDArray[np.bool_], sequences: Sequences) -> Array:
-    """Return the standard deviation (C,) of a coordinate of the rays, 0 where nothing tells."""
+    """Return the standard deviation (C,) of a coordinate of the rays, NaN where nothing tells."""
     run = sequences.runs(len(_THIRD_DIFFERENCE))[:, None] + np.arange(len(_THIRD_DIFFERENCE))
     change = np.abs(np.einsum('rtjk,t->rjk', rays[run], _THIRD_DIFFERENCE))
     told = seen[run].all(1)
     edges = np.searchsorted(sequences.clip[run[:, 0]], np.arange(1, sequences.clips))
     medians = [
-        np.median(part[of_part]) if of_part.any() else 0.0
+        np.median(part[of_part]) if of_part.sum() >= _LEAST_DIFFERENCES else np.nan
         for part, of_part in zip(np.split(change, edges), np.split(told, edges), strict=True)
     ]
     normal = _MEDIAN_OF_NORMAL * float(np.linalg.norm(_THIRD_DIFFERENCE))

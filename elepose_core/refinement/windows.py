@@ -31,7 +31,7 @@ class RefinedWindows:
         Args:
             lift: The single-frame lifter, from (rays, scores, up or None) to joints and up.
             bone_ratios: (16,) expected bone lengths up to a factor.
-            config: What counts how much; None = the defaults.
+            config: What counts how much, at the rate of the frames; None = the defaults.
         """
         self._lift = lift
         self._bone_ratios = bone_ratios

@@ -15,6 +15,7 @@ from elepose_core.runtime.elevation import ElevationMean, camera_variances
 from elepose_core.runtime.people import People2D, Skeleton3D, Skeletons3D
 from elepose_core.runtime.placement import place_by_stature
 from elepose_core.runtime.predictor import Lifted, Predictor
+from elepose_core.runtime.smoothing import Smoother
 from elepose_core.runtime.tracking import Tracker
 from elepose_core.skeleton import H36M_17, LAYOUTS, h36m_from
 
@@ -42,6 +43,8 @@ class LiftingOptions:
         max_people: More are ignored, those with the lowest scores first.
         use_fused_up: Frames are lifted with the tilt that the frames before have shown, weighed
             by its variance; otherwise each by itself.
+        smoothing_cutoff_hz: Of the low pass on joints at rest; 0 = no smoothing.
+        smoothing_opening: Hz per m/s; by so much the cutoff rises with a joint's speed.
     """
 
     stature_m: float = 1.70
@@ -50,6 +53,8 @@ class LiftingOptions:
     max_gap_s: float = 0.5
     max_people: int = 20
     use_fused_up: bool = True
+    smoothing_cutoff_hz: float = 1.0
+    smoothing_opening: float = 3.0
 
     def __post_init__(self) -> None:
         ranges = {
@@ -58,6 +63,8 @@ class LiftingOptions:
             'min_keypoints': (3, 17),
             'max_gap_s': (0.0, 60.0),
             'max_people': (1, 1000),
+            'smoothing_cutoff_hz': (0.0, 1000.0),
+            'smoothing_opening': (0.0, 1000.0),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -87,19 +94,26 @@ def seen_joints(
 class PeopleLifter:
     """Turns the 2D people of a camera into 3D skeletons, frame by frame.
 
-    All memory between frames (tracks, elevation) lives here and is dropped when time jumps back.
+    All memory between frames (tracks, smoothing, elevation) lives here and is dropped when time
+    jumps back.
     """
 
     def __init__(self, predictor: Predictor, options: LiftingOptions | None = None) -> None:
         self.options = options or LiftingOptions()
         self._predictor = predictor
         self._tracker = Tracker(self.options.max_gap_s)
+        self._smoother = Smoother(
+            self.options.smoothing_cutoff_hz,
+            self.options.smoothing_opening,
+            self.options.max_gap_s,
+        )
         self._elevation = ElevationMean(_elevation_error_rad(predictor))
         self._last_ns: int | None = None
 
     def reset(self) -> None:
-        """Forget tracks and elevation."""
+        """Forget people and elevation."""
         self._tracker.reset()
+        self._smoother.reset()
         self._elevation.reset()
         self._last_ns = None
 
@@ -122,6 +136,7 @@ class PeopleLifter:
         numbers, ended = self._tracker.update(
             list(usable.keypoints_px), usable.ids, people.stamp_ns
         )
+        self._smoother.forget(ended)
         lifted = self._predictor.lift(
             usable.rays.astype(np.float32), usable.scores, *self._fused_up(len(numbers))
         )
@@ -130,7 +145,7 @@ class PeopleLifter:
         self._elevation.add(lifted.up_cam, variances, people.stamp_ns)
         return Skeletons3D(
             stamp_ns=people.stamp_ns,
-            skeletons=self._skeletons(usable, lifted, numbers, camera),
+            skeletons=self._skeletons(usable, lifted, numbers, people.stamp_ns, camera),
             ended_tracks=ended,
             elevation=self._elevation.estimate(),
             was_reset=was_reset,
@@ -166,19 +181,27 @@ class PeopleLifter:
         return up, np.full(count, variance, np.float32)
 
     def _skeletons(
-        self, usable: '_Usable', lifted: Lifted, numbers: list[int], camera: Camera
+        self,
+        usable: '_Usable',
+        lifted: Lifted,
+        numbers: list[int],
+        stamp_ns: int,
+        camera: Camera,
     ) -> tuple[Skeleton3D, ...]:
         placed = place_by_stature(
             lifted.joints_cam, lifted.sigma, usable.scores > 0, camera, self.options.stature_m
+        )
+        joints_cam_m, root_cam_m = self._smoother.smooth(
+            numbers, placed.joints_cam_m, placed.root_cam_m, stamp_ns
         )
         return tuple(
             Skeleton3D(
                 id=usable.ids[row] or str(number),
                 track=number,
-                joints_cam_m=placed.joints_cam_m[row],
+                joints_cam_m=joints_cam_m[row],
                 sigma_m=placed.sigma_m[row],
                 scores=usable.scores[row],
-                root_cam_m=placed.root_cam_m[row],
+                root_cam_m=root_cam_m[row],
                 root_covariance_m2=placed.root_covariance_m2[row],
                 scale_source=placed.scale_source,
                 plausibility=float(lifted.plausibility[row]),

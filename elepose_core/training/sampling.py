@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches of 2D poses, and which of their joints the lifter may see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -80,12 +81,14 @@ class Keypoints2D:
         frame: (N,) number of the frame within its clip.
         person: (N,) index of the person, 0 ... people - 1; clips of one person share the lengths
             of bones.
+        fps: Frames per second.
     """
 
     rays: Tensor
     clip: Tensor
     frame: Tensor
     person: Tensor
+    fps: float = 30.0
 
     @property
     def clips(self) -> int:
@@ -99,12 +102,16 @@ class Keypoints2D:
 
     def select(self, rows: Tensor) -> 'Keypoints2D':
         """Return some of the poses."""
-        return Keypoints2D(self.rays[rows], self.clip[rows], self.frame[rows], self.person[rows])
+        return self._each(lambda part: part[rows])
 
     def to(self, device: torch.device) -> 'Keypoints2D':
         """Return the set on a device."""
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> 'Keypoints2D':
         parts = (self.rays, self.clip, self.frame, self.person)
-        return Keypoints2D(*(part.to(device) for part in parts))
+        rays, clip, frame, person = map(change, parts)
+        return Keypoints2D(rays, clip, frame, person, self.fps)
 
 
 def draw_rows(

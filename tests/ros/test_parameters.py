@@ -85,9 +85,12 @@ def test_every_option_of_lifting_is_a_parameter() -> None:
     pytest.importorskip('rclpy', reason='ROS 2 is not installed')
     from elepose_ros.outputs import _options
 
-    given = {'stature_m': 1.1, 'min_keypoint_score': 0.3, 'min_keypoints': 9, 'max_people': 3}
-    parameters = Parameters(**given, track_max_gap_s=0.7, use_fused_up=False)  # type: ignore[arg-type]
-    wanted = LiftingOptions(**given, max_gap_s=0.7, use_fused_up=False)  # type: ignore[arg-type]
+    given = {
+        **{'stature_m': 1.1, 'min_keypoint_score': 0.3, 'min_keypoints': 9, 'max_people': 3},
+        **{'use_fused_up': False, 'smoothing_cutoff_hz': 2.0, 'smoothing_opening': 4.0},
+    }
+    parameters = Parameters(**given, track_max_gap_s=0.7)  # type: ignore[arg-type]
+    wanted = LiftingOptions(**given, max_gap_s=0.7)  # type: ignore[arg-type]
     assert _options(parameters) == wanted
     for field in dataclasses.fields(LiftingOptions):
         assert getattr(wanted, field.name) != field.default, f'{field.name} is not tried'

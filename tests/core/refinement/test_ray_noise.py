@@ -18,10 +18,14 @@ Array = NDArray[np.float64]
 BONE = 1 / 16
 
 
-def _smooth(walk: Any, rays: Array, seen: NDArray[np.bool_] | None = None) -> SmoothRays:
+def _smooth(
+    walk: Any, rays: Array, seen: NDArray[np.bool_] | None = None, fps: float = 30.0
+) -> SmoothRays:
     sequences = Sequences.of_image(rays, walk.clip, walk.frame)
     everything = np.ones(rays.shape[:2], bool)
-    return smooth_rays(rays, everything if seen is None else seen, sequences, RefinementConfig())
+    return smooth_rays(
+        rays, everything if seen is None else seen, sequences, RefinementConfig().at_rate(fps)
+    )
 
 
 @pytest.fixture(scope='module')
@@ -82,8 +86,47 @@ def test_nothing_is_led_across_a_gap(walk: Any, rays: Array, random: np.random.G
     assert np.abs(apart.rays[51:100] - 3 * BONE - whole.rays[51:100]).max() < 0.1 * BONE
 
 
-@pytest.mark.parametrize('frames', [1, 2, 3])
-def test_too_few_frames_are_taken_as_they_are(
+@pytest.mark.parametrize('every', [2, 3, 6])
+def test_motion_at_a_low_rate_is_not_taken_for_noise(walk: Any, rays: Array, every: int) -> None:
+    kept = walk.frame % every == 0
+    slow = type(walk)(
+        walk.joints_cam[kept],
+        walk.up_cam[kept],
+        walk.clip[kept],
+        walk.frame[kept] // every,
+        walk.bones,
+    )
+    moved = np.abs(_smooth(slow, rays[kept], fps=30.0 / every).rays - rays[kept])
+    assert moved.max() < 0.05 * BONE
+    as_if_fast = np.abs(_smooth(slow, rays[kept]).rays - rays[kept])
+    assert as_if_fast.mean() >= moved.mean()
+
+
+def test_what_cannot_be_measured_is_not_taken_as_exact(
+    walk: Any, rays: Array, random: np.random.Generator
+) -> None:
+    noisy = rays + random.normal(0, 0.1 * BONE, rays.shape)
+    flicker = np.ones(rays.shape[:2], bool)
+    flicker[walk.clip == 1] = (walk.frame[walk.clip == 1] % 3 < 2)[:, None]
+    smooth = _smooth(walk, noisy, flicker)
+    # As noisy as its neighbours.
+    assert np.median(smooth.deviation[walk.clip == 1]) > 0.03
+    everywhere = np.broadcast_to((walk.frame % 3 < 2)[:, None], rays.shape[:2])
+    alone = _smooth(walk, noisy, everywhere)
+    assert np.median(alone.deviation) > 1.0 / 245
+
+
+def test_joints_in_one_point_that_moves_are_no_fault(
+    walk: Any, random: np.random.Generator
+) -> None:
+    point = random.normal(size=(len(walk.clip), 1, 2)).repeat(17, axis=1)
+    smooth = _smooth(walk, point)
+    assert np.isfinite(smooth.rays).all()
+    assert np.isfinite(smooth.deviation).all()
+
+
+@pytest.mark.parametrize('frames', [1, 2])
+def test_too_few_frames_are_not_moved(
     walk_of: Callable[..., Any], random: np.random.Generator, frames: int
 ) -> None:
     few = walk_of(clips=2, frames=frames)

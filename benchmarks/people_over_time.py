@@ -38,7 +38,7 @@ NOISE_PX_AT_300 = 5.0
 WALK_M_S = 1.4
 # Somebody of whom less than this share is uncovered is not detected.
 LEAST_UNCOVERED = 0.5
-MAX_GAP_S = 0.5
+MAX_GAP_S = LiftingOptions().max_gap_s
 
 Array = NDArray[np.float64]
 Track = Callable[[list[Array], int], Sequence[int]]
@@ -66,7 +66,7 @@ def walks(people: int, frames: int, random: np.random.Generator) -> Array:
     for frame in range(frames):
         way = goal - place
         left = np.linalg.norm(way, axis=1)
-        arrived = left < 0.1
+        arrived = left < WALK_M_S / HZ
         goal[arrived] = random.uniform(low, high, (int(arrived.sum()), 2))
         place = place + way / np.maximum(left, 1e-6)[:, None] * WALK_M_S / HZ
         roots[frame, :, 0], roots[frame, :, 2] = place.T

@@ -139,7 +139,7 @@ class Parameters:
         used_by=(LIFTER,),
     )
     track_max_gap_s: float = _row(
-        0.5,
+        1.0,
         'a person who is away for longer gets a new track',
         unit='s',
         low=0.05,

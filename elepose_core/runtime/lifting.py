@@ -50,7 +50,7 @@ class LiftingOptions:
     stature_m: float = 1.70
     min_keypoint_score: float = 0.2
     min_keypoints: int = 6
-    max_gap_s: float = 0.5
+    max_gap_s: float = 1.0
     max_people: int = 20
     use_fused_up: bool = True
     smoothing_cutoff_hz: float = 1.0

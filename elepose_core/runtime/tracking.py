@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is who from frame to frame, from 2D joints and time alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import lap
 import numpy as np
@@ -12,10 +12,14 @@ from elepose_core.geometry.keypoint_similarity import keypoint_similarity
 
 __all__ = ['Tracker', 'pose_similarity']
 
-# Half a body height apart between two frames means another person.
-_LEAST_SIMILARITY = 0.1
-# Spread of a joint between frames, in units of the person's size in the image.
-_JOINT_SPREAD = 0.125
+# Two fifths of the body height from where somebody is expected is another person.
+_LEAST_SIMILARITY = 0.05
+# Spread of a joint round where it is expected, in units of the person's size in the image.
+_JOINT_SPREAD = 0.08
+# Keypoints tremble: a velocity is believed after about so long.
+_VELOCITY_S = 0.1
+# Who is not seen is expected to go on as before for so long, and to stand then.
+_PREDICTED_S = 1.0
 
 
 @dataclass
@@ -24,14 +28,31 @@ class _Track:
     upstream_id: str
     keypoints_px: NDArray[np.float32]
     last_seen_ns: int
+    velocity_px_s: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+
+    def see(self, keypoints_px: NDArray[np.float32], stamp_ns: int) -> None:
+        step_s = (stamp_ns - self.last_seen_ns) * 1e-9
+        moved = keypoints_px - self.keypoints_px
+        common = np.isfinite(moved.sum(-1))
+        if step_s > 0 and common.any():
+            measured = moved[common].mean(0) / step_s
+            share = step_s / (step_s + _VELOCITY_S)
+            self.velocity_px_s = self.velocity_px_s + np.float32(share) * (
+                measured - self.velocity_px_s
+            )
+        self.keypoints_px, self.last_seen_ns = keypoints_px, stamp_ns
+
+    def predicted_px(self, stamp_ns: int) -> NDArray[np.float32]:
+        step_s = min((stamp_ns - self.last_seen_ns) * 1e-9, _PREDICTED_S)
+        return self.keypoints_px + np.float32(step_s) * self.velocity_px_s
 
 
 class Tracker:
     """Gives each person a number that stays.
 
-    People with an upstream id keep it; the others are matched to the tracks of the frame before by
-    the similarity of their joints and the Hungarian method. A track that is not seen for
-    `max_gap_s` ends.
+    People with an upstream id keep it; the others are matched to the tracks by the similarity of
+    their joints to where the track is expected, as it moved, and the Hungarian method. A track
+    that is not seen for `max_gap_s` ends.
     """
 
     def __init__(self, max_gap_s: float) -> None:
@@ -61,7 +82,8 @@ class Tracker:
         # Before anybody is assigned: who stands there after a long gap is a new person.
         gone = [t for t in self._tracks if stamp_ns - t.last_seen_ns > self._max_gap_ns]
         self._tracks = [t for t in self._tracks if stamp_ns - t.last_seen_ns <= self._max_gap_ns]
-        assigned = self._by_upstream_id(ids) | self._by_similarity(keypoints_px, ids)
+        similar = self._by_similarity(keypoints_px, ids, stamp_ns)
+        assigned = self._by_upstream_id(ids) | similar
         numbers = []
         for person, keypoints in enumerate(keypoints_px):
             track = assigned.get(person)
@@ -69,7 +91,7 @@ class Tracker:
                 track = _Track(self._next, ids[person], keypoints, stamp_ns)
                 self._next += 1
                 self._tracks.append(track)
-            track.keypoints_px, track.last_seen_ns = keypoints, stamp_ns
+            track.see(keypoints, stamp_ns)
             numbers.append(track.number)
         return numbers, tuple(t.number for t in gone)
 
@@ -78,7 +100,7 @@ class Tracker:
         return {person: known[i] for person, i in enumerate(ids) if i in known}
 
     def _by_similarity(
-        self, keypoints_px: list[NDArray[np.float32]], ids: list[str]
+        self, keypoints_px: list[NDArray[np.float32]], ids: list[str], stamp_ns: int
     ) -> dict[int, _Track]:
         people = [i for i, upstream in enumerate(ids) if not upstream]
         tracks = [t for t in self._tracks if not t.upstream_id]
@@ -86,7 +108,7 @@ class Tracker:
             return {}
         similarity = pose_similarity(
             np.stack([keypoints_px[i] for i in people])[:, None],
-            np.stack([track.keypoints_px for track in tracks]),
+            np.stack([track.predicted_px(stamp_ns) for track in tracks]),
         )
         rows, columns = lap.lapjvx(-similarity, extend_cost=True, return_cost=False)
         return {

@@ -199,8 +199,8 @@ def test_person_who_leaves_ends_after_the_gap(
     lifter: PeopleLifter, person: Callable[..., Person2D]
 ) -> None:
     _lift(lifter, 0, person())
-    assert _lift(lifter, 500).ended_tracks == ()
-    assert _lift(lifter, 501).ended_tracks == (0,)
+    assert _lift(lifter, 1000).ended_tracks == ()
+    assert _lift(lifter, 1001).ended_tracks == (0,)
     assert _lift(lifter, 502).ended_tracks == ()
     assert [s.track for s in _lift(lifter, 503, person()).skeletons] == [1]
 

@@ -28,8 +28,8 @@ def _update(tracker: Tracker, ms: int, *places_px: float) -> tuple[list[int], tu
 def test_similarity_by_hand() -> None:
     first = np.zeros((2, 2), np.float32)
     first[1] = (300, 400)  # 500 px from corner to corner
-    # Moved by 0.25 of the size: exp(-1 / 2)
-    moved = first + np.float32([125, 0])
+    # Moved by 0.16 of the size: exp(-1 / 2)
+    moved = first + np.float32([80, 0])
     assert math.isclose(pose_similarity(moved, first), math.exp(-0.5), rel_tol=1e-5)
     assert pose_similarity(first, first) == 1.0
     assert pose_similarity(first + np.float32(1e4), first) < 1e-6
@@ -120,3 +120,30 @@ def test_reset_names_the_tracks_and_gives_no_number_twice() -> None:
     _update(tracker, 1000, 100, 400)
     assert tracker.reset() == (0, 1)
     assert _update(tracker, 0, 100) == ([2], ())
+
+
+@pytest.mark.parametrize('step_ms', [33, 100])
+def test_people_who_pass_each_other_keep_their_numbers(step_ms: int) -> None:
+    """The farther one is hidden while they pass, and comes out on the other side."""
+    tracker = Tracker(1.0)
+    for ms in range(0, 4000, step_ms):
+        right, left = 100 + 0.1 * ms, 500 - 0.1 * ms
+        hidden = abs(right - left) < 60
+        places = [right] if hidden else [right, left]
+        numbers, _ = _update(tracker, ms, *places)
+        assert numbers == ([0] if hidden else [0, 1])
+
+
+def test_a_standing_person_is_not_expected_elsewhere(random: np.random.Generator) -> None:
+    tracker = Tracker(1.0)
+    for ms in range(0, 2000, 33):
+        shaken = _pose(300) + random.normal(0, 5, (17, 2)).astype(np.float32)
+        tracker.update([shaken], [''], ms * MS)
+    assert _update(tracker, 2900, 300) == ([0], ())
+
+
+def test_the_same_stamp_twice_says_nothing_of_velocity() -> None:
+    tracker = Tracker(1.0)
+    for place in (100, 110, 105):
+        assert _update(tracker, 7, place)[0] == [0]
+    assert _update(tracker, 500, 105)[0] == [0]

@@ -21,6 +21,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from elepose_core.errors import InputError
+from elepose_ros import services
 from elepose_ros.compat import GuardedLifecycleNode, make_executor, on_parameter_changes
 from elepose_ros.diagnostics import DiagnosticsPublisher
 from elepose_ros.parameters import declare, unknown_names, with_changes
@@ -45,6 +46,9 @@ class Part:
 
     def close(self) -> None:
         """Give everything back (cleanup)."""
+
+    def reset(self) -> None:
+        """Forget what earlier frames have shown."""
 
     def watch(self) -> None:
         """Look after itself, about once a second."""
@@ -83,6 +87,7 @@ class PartsNode(GuardedLifecycleNode):
             self.reporter.warn(f'unknown {unknown}', f'parameter {unknown} is unknown: ignored')
         on_parameter_changes(self, self._check_changes, self._apply_changes)
         self._diagnostics = DiagnosticsPublisher(self, self.reporter, self.statistics)
+        services.offer(self, self._reset, self._explanation)
         # Not on the node's clock: a paused bag must not silence the diagnostics.
         self.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -178,6 +183,21 @@ class PartsNode(GuardedLifecycleNode):
             part.watch()
         state = {'state': self._state_machine.current_state[1]}
         self._diagnostics.publish(state | self._facts())
+
+    def _reset(self) -> bool:
+        for part in self._parts if self._is_active else ():
+            part.reset()
+        return self._is_active
+
+    def _explanation(self) -> list[str]:
+        stages = {name: p.p50_ms for name, p in self.statistics.percentiles().items()}
+        return services.explanation(
+            self.get_fully_qualified_name(),
+            self._state_machine.current_state[1],
+            self.reporter.recent_troubles(),
+            self.statistics.counts(),
+            stages,
+        )
 
     def _facts(self) -> dict[str, str]:
         return {key: value for part in self._parts for key, value in part.facts().items()}

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the nodes publish: keypoints, skeletons, markers, camera elevation and the level frame."""
 
+import threading
 import time
 from typing import Any, cast
 
@@ -90,6 +91,7 @@ class SkeletonOutput(Part):
         self._device = predictor.backend.name
         self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
         self._header = Header()
+        self._is_reset = threading.Event()
         make = node.create_lifecycle_publisher
         self._skeletons = make(interfaces.Skeletons3D, 'skeletons', result_qos())
         self._markers = make(MarkerArray, 'markers', result_qos())
@@ -123,6 +125,10 @@ class SkeletonOutput(Part):
             statistics.record('age of the stamp', age_s)
         statistics.count('out')
         statistics.count('people', len(result.skeletons))
+
+    def reset(self) -> None:
+        """Forget people and elevation before the next frame, which another thread may be at."""
+        self._is_reset.set()
 
     def start(self) -> None:
         """Begin with a clean display and no memory of people."""
@@ -183,8 +189,12 @@ class SkeletonOutput(Part):
         self._transforms.publish(self._transform_message(transforms=[transform]))
 
     def _lifter_now(self) -> PeopleLifter:
-        """Return the lifter; a change of its parameters starts the tracks anew."""
+        """Return the lifter; a reset or a change of its parameters starts the tracks anew."""
         options = _options(self._node.parameters)
+        if self._is_reset.is_set():
+            self._is_reset.clear()
+            self._lifter.reset()
+            self._markers.publish(markers_that_delete_all(self._header))
         if options != self._lifter.options:
             self._lifter = PeopleLifter(self._predictor, options)
         return self._lifter

@@ -9,6 +9,8 @@ from typing import Protocol
 
 __all__ = ['Reporter']
 
+_MOST_TEXTS = 32
+
 
 class Logger(Protocol):
     """The part of a ROS logger that is used."""
@@ -38,6 +40,7 @@ class Reporter:
         self._every_s = every_s
         self._said_s: dict[str, float] = {}
         self._last: tuple[float, bool, str] | None = None
+        self._texts: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
     def info(self, text: str) -> None:
@@ -61,10 +64,21 @@ class Reporter:
                 return None
             return self._last[1:]
 
+    def recent_troubles(self, within_s: float = 30.0) -> list[str]:
+        """Return the text of each trouble that came up lately, the newest last."""
+        with self._lock:
+            now_s = self._clock()
+            return [
+                text for when_s, text in sorted(self._texts.values()) if now_s - when_s <= within_s
+            ]
+
     def _may_say(self, key: str, text: str, *, is_error: bool, once: bool = False) -> bool:
         now_s = self._clock()
         with self._lock:
             self._last = (now_s, is_error, text)
+            self._texts[key] = (now_s, text)
+            if len(self._texts) > _MOST_TEXTS:
+                self._texts.pop(min(self._texts, key=self._texts.__getitem__))
             before_s = self._said_s.get(key)
             if before_s is not None and (once or now_s - before_s < self._every_s):
                 return False

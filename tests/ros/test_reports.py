@@ -51,3 +51,22 @@ def test_the_last_trouble_is_remembered_for_a_while() -> None:
     assert reporter.last_trouble() == (True, 'second')
     now_s = 31.0
     assert reporter.last_trouble() is None
+
+
+def test_all_recent_troubles_are_told_the_newest_last_and_not_without_end() -> None:
+    now_s = 0.0
+    reporter = Reporter(_Journal(), clock=lambda: now_s)
+    reporter.error('b', 'one')
+    now_s = 20.0
+    reporter.warn('a', 'two')
+    reporter.error('b', 'three')
+    now_s = 21.0
+    reporter.warn('a', 'four')
+    assert reporter.recent_troubles() == ['three', 'four']
+    now_s = 51.0
+    assert reporter.recent_troubles() == ['four']
+    for number in range(1000):
+        now_s += 0.001
+        reporter.error(str(number), str(number))
+    assert 10 <= len(reporter.recent_troubles()) <= 32
+    assert reporter.recent_troubles()[-1] == '999'

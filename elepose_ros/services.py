@@ -1,0 +1,87 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Services of a node: `~/reset` forgets the people, `~/explain` says what is wrong.
+
+Both are std_srvs/Trigger, which every `ros2 service call` and every GUI can send.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+__all__ = ['explanation', 'offer']
+
+_HOW_TO_GO_ON = {
+    'unconfigured': 'the node is not configured: ros2 lifecycle set {name} configure',
+    'inactive': 'the node is not active: ros2 lifecycle set {name} activate',
+    'finalized': 'the node has ended: start it again',
+}
+# Fewer lost frames than one in twenty disturb nobody.
+_MUCH_DROPPED = 0.05
+
+
+def offer(node: Node, reset: Callable[[], bool], explain: Callable[[], Sequence[str]]) -> None:
+    """Offer the services.
+
+    Args:
+        node: Who offers them.
+        reset: Forgets the people; False when the node is not active.
+        explain: Returns what is wrong, see `explanation`.
+    """
+
+    def on_reset(_: Any, response: Any) -> Any:
+        response.success = reset()
+        response.message = (
+            'people, smoothing and camera elevation start anew with the next frame'
+            if response.success
+            else 'nothing to forget: the node is not active'
+        )
+        return response
+
+    def on_explain(_: Any, response: Any) -> Any:
+        sentences = explain()
+        response.success = not sentences
+        response.message = '\n'.join(sentences) or 'nothing is wrong'
+        return response
+
+    node.create_service(Trigger, '~/reset', on_reset)
+    node.create_service(Trigger, '~/explain', on_explain)
+
+
+def explanation(
+    name: str,
+    state: str,
+    troubles: Sequence[str],
+    counts: dict[str, int],
+    stages_p50_ms: dict[str, float],
+) -> list[str]:
+    """Return what is wrong with a node and what to do, one sentence each.
+
+    Args:
+        name: Full name of the node.
+        state: Of its lifecycle.
+        troubles: What it reported lately.
+        counts: Frames in, out, dropped, refused and failed so far.
+        stages_p50_ms: Median of each stage.
+    """
+    sentences = []
+    if state in _HOW_TO_GO_ON:
+        sentences.append(_HOW_TO_GO_ON[state].format(name=name))
+    sentences += troubles
+    frames, dropped = counts.get('in', 0), counts.get('dropped', 0)
+    if dropped > _MUCH_DROPPED * frames:
+        stages = {n: ms for n, ms in stages_p50_ms.items() if n in ('detect', 'lift', 'publish')}
+        slowest = max(stages, key=stages.__getitem__, default='')
+        cause = f': {slowest} takes {stages[slowest]:.0f} ms (median)' if slowest else ''
+        cure = (
+            'lower detector_input_long_side, set detector_roi or give it more num_threads'
+            if slowest == 'detect'
+            else 'lower max_people, or give it another device'
+        )
+        sentences.append(
+            f'{dropped} of {frames} frames were dropped since newer ones came{cause}; {cure}, or '
+            'send fewer'
+        )
+    return sentences

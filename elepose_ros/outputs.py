@@ -212,6 +212,7 @@ def _options(parameters: Parameters) -> LiftingOptions:
         max_gap_s=parameters.track_max_gap_s,
         max_people=parameters.max_people,
         use_fused_up=parameters.use_fused_up,
+        elevation_memory_s=parameters.elevation_memory_s,
         smoothing_cutoff_hz=parameters.smoothing_cutoff_hz,
         smoothing_opening=parameters.smoothing_opening,
     )

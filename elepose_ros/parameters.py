@@ -154,6 +154,16 @@ class Parameters:
         dynamic=True,
         used_by=(LIFTER,),
     )
+    elevation_memory_s: float = _row(
+        60.0,
+        'what people have shown of the camera tilt fades within so many seconds with people, so '
+        'that a mount that was knocked is found out; a robot that nods needs use_fused_up false',
+        unit='s',
+        low=5.0,
+        high=86400.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
     smoothing_cutoff_hz: float = _row(
         1.0,
         'joints at rest are smoothed below this frequency: lower trembles less and lags more; '

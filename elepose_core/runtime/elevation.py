@@ -69,23 +69,29 @@ class ElevationMean:
     Estimates are weighted by the inverse of their variances. The variance of the mean is that of
     single estimates, as stated or as seen to scatter, whichever is larger, divided by the number
     of person-seconds, plus the square of the model's own error that no averaging removes.
+
+    What was seen fades, so that a mount that was knocked does not spoil the mean for ever; it
+    fades while people are there, since nothing is learned of a camera before an empty room.
     """
 
-    def __init__(self, model_error_rad: float) -> None:
+    def __init__(self, model_error_rad: float, memory_s: float = math.inf) -> None:
         """Start empty.
 
         Args:
             model_error_rad: Error of the model's elevation after averaging over a clip, as
                 measured on data with truth; roll is easier to see and taken to err no more.
+            memory_s: After so many seconds with people an estimate counts 1 / e.
         """
         self._model_variance = model_error_rad**2
+        self._kept_per_second = math.exp(-1.0 / memory_s)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
         self._elevation = _AngleMean()
         self._roll = _AngleMean()
-        self._person_seconds = 0
+        self._person_seconds = 0.0
+        self._samples = 0
         self._last_counted_ns: int | None = None
 
     def add(self, up_cam: NDArray[np.float32], variances: Array, stamp_ns: int) -> None:
@@ -98,12 +104,15 @@ class ElevationMean:
         """
         if not len(up_cam):
             return
-        self._elevation.add(elevation_from_up_cam(up_cam), variances[:, 0])
-        self._roll.add(roll_from_up_cam(up_cam), variances[:, 1])
         last = self._last_counted_ns
         if last is None or stamp_ns - last >= _INDEPENDENT_NS:
             self._last_counted_ns = stamp_ns
-            self._person_seconds += len(up_cam)
+            self._elevation.fade(self._kept_per_second)
+            self._roll.fade(self._kept_per_second)
+            self._person_seconds = self._person_seconds * self._kept_per_second + len(up_cam)
+        self._elevation.add(elevation_from_up_cam(up_cam), variances[:, 0])
+        self._roll.add(roll_from_up_cam(up_cam), variances[:, 1])
+        self._samples += len(up_cam)
 
     def estimate(self) -> Elevation | None:
         """Return the mean so far, None before the first sample."""
@@ -120,7 +129,7 @@ class ElevationMean:
             elevation_variance=elevation_variance,
             roll_variance=roll_variance,
             up_cam=up_cam_from_elevation(elevation, roll),
-            samples=self._elevation.count,
+            samples=self._samples,
             converged=(
                 self._person_seconds >= _CONVERGED_SECONDS
                 and max(elevation_variance, roll_variance) < _CONVERGED_SIGMA_RAD**2
@@ -132,13 +141,18 @@ class _AngleMean:
     """Weighted mean of angles, as that of unit vectors: 179 and -179 degrees make 180."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self._count = 0.0
         self._weight = 0.0
         self._sum = 0j
 
+    def fade(self, kept: float) -> None:
+        self._count *= kept
+        self._weight *= kept
+        self._sum *= kept
+
     def add(self, angle_rad: Array, variance: Array) -> None:
         weight = 1.0 / variance
-        self.count += len(weight)
+        self._count += len(weight)
         self._weight += float(weight.sum())
         self._sum += complex((weight * np.exp(1j * angle_rad)).sum())
 
@@ -149,4 +163,4 @@ class _AngleMean:
         """Return that of a single estimate: as stated or as seen, whichever is larger."""
         # The resultant of normal angles is exp(-variance / 2) long.
         seen = -2.0 * math.log(max(abs(self._sum) / self._weight, 1e-12))
-        return max(self.count / self._weight, seen)
+        return max(self._count / self._weight, seen)

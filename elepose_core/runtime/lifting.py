@@ -43,6 +43,8 @@ class LiftingOptions:
         max_people: More are ignored, those with the lowest scores first.
         use_fused_up: Frames are lifted with the tilt that the frames before have shown, weighed
             by its variance; otherwise each by itself.
+        elevation_memory_s: After so many seconds with people, what they showed of the camera's
+            tilt counts 1 / e.
         smoothing_cutoff_hz: Of the low pass on joints at rest; 0 = no smoothing.
         smoothing_opening: Hz per m/s; by so much the cutoff rises with a joint's speed.
     """
@@ -53,6 +55,7 @@ class LiftingOptions:
     max_gap_s: float = 1.0
     max_people: int = 20
     use_fused_up: bool = True
+    elevation_memory_s: float = 60.0
     smoothing_cutoff_hz: float = 1.0
     smoothing_opening: float = 3.0
 
@@ -63,6 +66,7 @@ class LiftingOptions:
             'min_keypoints': (3, 17),
             'max_gap_s': (0.0, 60.0),
             'max_people': (1, 1000),
+            'elevation_memory_s': (1.0, 1e6),
             'smoothing_cutoff_hz': (0.0, 1000.0),
             'smoothing_opening': (0.0, 1000.0),
         }
@@ -107,7 +111,9 @@ class PeopleLifter:
             self.options.smoothing_opening,
             self.options.max_gap_s,
         )
-        self._elevation = ElevationMean(_elevation_error_rad(predictor))
+        self._elevation = ElevationMean(
+            _elevation_error_rad(predictor), self.options.elevation_memory_s
+        )
         self._last_ns: int | None = None
 
     def reset(self) -> None:

@@ -87,7 +87,12 @@ def test_every_option_of_lifting_is_a_parameter() -> None:
 
     given = {
         **{'stature_m': 1.1, 'min_keypoint_score': 0.3, 'min_keypoints': 9, 'max_people': 3},
-        **{'use_fused_up': False, 'smoothing_cutoff_hz': 2.0, 'smoothing_opening': 4.0},
+        **{
+            'use_fused_up': False,
+            'smoothing_cutoff_hz': 2.0,
+            'smoothing_opening': 4.0,
+            'elevation_memory_s': 9.0,
+        },
     }
     parameters = Parameters(**given, track_max_gap_s=0.7)  # type: ignore[arg-type]
     wanted = LiftingOptions(**given, max_gap_s=0.7)  # type: ignore[arg-type]

@@ -196,3 +196,27 @@ def test_variances_are_those_of_drawn_errors(
     variance = np.float32(deviations[None] ** 2)
     found = camera_variances(np.float32(up[None]), variance, np.array([towards]))
     np.testing.assert_allclose(found[0], wanted, rtol=0.04)
+
+
+def test_a_mount_that_was_knocked_is_found_out() -> None:
+    fading, lasting = ElevationMean(0.05, memory_s=60.0), ElevationMean(0.05)
+    for second in range(600):
+        for mean in (fading, lasting):
+            _add(mean, second * SECOND, 10.0)
+    for second in range(600, 720):
+        for mean in (fading, lasting):
+            _add(mean, second * SECOND, 15.0)
+    assert abs(math.degrees(_estimate(fading).elevation_rad) - 15.0) < 0.8
+    assert abs(math.degrees(_estimate(lasting).elevation_rad) - 10.0) < 1.0
+    assert _estimate(fading).samples == 720
+
+
+def test_an_empty_room_makes_nothing_fade() -> None:
+    mean = ElevationMean(0.05, memory_s=10.0)
+    for second in range(20):
+        _add(mean, second * SECOND, 10.0)
+    before = _estimate(mean)
+    mean.add(np.zeros((0, 3), np.float32), np.zeros((0, 2)), 9000 * SECOND)
+    assert _estimate(mean).elevation_variance == before.elevation_variance
+    _add(mean, 9001 * SECOND, 10.0)
+    assert _estimate(mean).elevation_variance <= 1.05 * before.elevation_variance

@@ -92,6 +92,9 @@ def main() -> None:
     for word in options.only:
         if word not in known and word not in ABLATIONS:
             sys.exit(f'ablations: {word} is unknown; expected one of {", ".join(ABLATIONS)}')
+    for word in options.steps:
+        if not re.fullmatch(r'[a-z_]+=\d+', word):
+            sys.exit(f'ablations: --steps {word} is wrong; expected SECTION=N, as training=1500')
     rows = []
     for stage, names in ABLATIONS.items():
         for name, overrides in names.items():

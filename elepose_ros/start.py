@@ -15,7 +15,7 @@ def start(module: str) -> int:
     except ImportError as error:
         sys.stderr.write(
             f'error: {module} cannot start: {error}; source the set-up file of ROS 2 and of the '
-            'workspace with elepose_ros\n'
+            'workspace with elepose_ros, and see what elepose doctor misses\n'
         )
         return 2
     return int(main())

@@ -34,6 +34,7 @@ _OPTIONAL = (
     ('matplotlib', 'pictures', 'pip install "elepose[view]"'),
     ('plotly', 'interactive views', 'pip install "elepose[view]"'),
     ('rclpy', 'ROS 2 nodes', 'source the setup file of ROS 2 or of this checkout'),
+    ('std_srvs.srv', 'services of the nodes', 'apt install ros-$ROS_DISTRO-std-srvs'),
     ('elepose_ros.msg', 'ROS 2 messages', 'build this package with colcon and source its setup'),
     ('tf2_msgs.msg', 'level frame on TF', 'apt install ros-$ROS_DISTRO-tf2-msgs'),
     ('rtmlib', 'detector rtmlib', 'pip install --no-deps rtmlib'),

@@ -125,7 +125,8 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         tree = json.loads(path.read_text(encoding='utf-8'))
     except OSError:
-        raise InputError(f'{path} cannot be read; expected a bundle folder') from None
+        fault = f'{path} cannot be read' if folder.exists() else f'{folder} does not exist'
+        raise InputError(f'{fault}; expected a bundle folder') from None
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path} is not JSON ({error})') from None
     version = tree.get('schema_version') if isinstance(tree, dict) else None

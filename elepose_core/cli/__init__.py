@@ -29,7 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f'elepose: {error}', file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print('elepose: stopped by Ctrl-C; what was finished is kept', file=sys.stderr)
+        print(
+            'elepose: stopped by Ctrl-C; nothing half-written is left, and a training run goes on '
+            'with --resume',
+            file=sys.stderr,
+        )
         sys.exit(130)
     sys.exit(code or 0)
 

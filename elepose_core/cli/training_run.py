@@ -255,6 +255,8 @@ def _tell_end(progress: Progress, steps: int) -> None:
         )
     elif progress.best_step:
         print(f'done: best.pt holds the {best}')
+    else:
+        print(f'done: last.pt holds step {progress.step}')
 
 
 class _StopOnSignal:

@@ -155,7 +155,9 @@ def _draw_still(
 
 def _draw_elevation(axes: 'Axes', motion: Motion) -> None:
     degrees = np.degrees(motion.elevation_rad)
-    axes.plot(motion.time_s, degrees, color='black', lw=1.5)
+    # A line through a single frame would be nothing at all.
+    marker = 'o' if np.isfinite(degrees).sum() == 1 else ''
+    axes.plot(motion.time_s, degrees, color='black', lw=1.5, marker=marker)
     axes.set_xlabel('time, s', fontsize=8)
     axes.set_ylabel('camera elevation, deg\n(positive = looks down)', fontsize=8)
     axes.grid(alpha=0.3)

@@ -102,7 +102,10 @@ def test_unknown_name_lists_what_is_shipped() -> None:
 
 
 def test_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
-    assert 'manifest.json cannot be read; expected a bundle' in _refused(tmp_path / 'no.elepose')
+    assert 'no.elepose does not exist; expected a bundle' in _refused(tmp_path / 'no.elepose')
+    (tmp_path / 'empty.elepose').mkdir()
+    said = _refused(tmp_path / 'empty.elepose')
+    assert 'manifest.json cannot be read; expected a bundle' in said
     (tmp_path / 'file.elepose').write_text('')
     assert 'expected a bundle folder' in _refused(tmp_path / 'file.elepose')
     assert 'expected a bundle folder' in _refused(f'{tmp_path}/anything')

@@ -173,8 +173,8 @@ class BagReader:
         files = _data_files(self.path)
         if not files and not (self.path / 'metadata.yaml').exists():
             raise InputError(
-                f'{self.path} is no bag: it holds no metadata.yaml, .mcap or .db3 (nor .json files '
-                'of keypoints, if those were meant)'
+                f'{self.path} is no bag: it holds no metadata.yaml, .mcap or .db3 (nor .json '
+                'files of keypoints, if those were meant)'
             )
         is_closed = (self.path / 'metadata.yaml').exists() and not any(
             file.suffix == '.mcap' and is_cut_off(file) for file in files

@@ -82,13 +82,13 @@ class Smoother:
         before = np.array([track.points for track in tracks])
         speeds = np.array([track.speeds for track in tracks])
         seen_s = np.array([track.seen_s for track in tracks])
-        points, speeds = self._filtered(points, before, speeds, now_s - seen_s)
+        points, new_speeds = self._filtered(points, before, speeds, now_s - seen_s)
         shown = np.isfinite(points.sum(-1))
+        before = np.where(shown[..., None], points, before)
+        speeds = np.where(shown[..., None], new_speeds, speeds)
+        seen_s = np.where(shown, now_s, seen_s)
         for row, number in enumerate(numbers):
-            seen, track = shown[row], tracks[row]
-            track.points[seen], track.speeds[seen] = points[row, seen], speeds[row, seen]
-            track.seen_s[seen] = now_s
-            self._tracks[number] = track
+            self._tracks[number] = _Track(before[row], speeds[row], seen_s[row])
         root = points[:, 0]
         return (points[:, 1:] + root[:, None]).astype(np.float32), root
 

@@ -30,22 +30,6 @@ class _Track:
     last_seen_ns: int
     velocity_px_s: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
 
-    def see(self, keypoints_px: NDArray[np.float32], stamp_ns: int) -> None:
-        step_s = (stamp_ns - self.last_seen_ns) * 1e-9
-        moved = keypoints_px - self.keypoints_px
-        common = np.isfinite(moved.sum(-1))
-        if step_s > 0 and common.any():
-            measured = moved[common].mean(0) / step_s
-            share = step_s / (step_s + _VELOCITY_S)
-            self.velocity_px_s = self.velocity_px_s + np.float32(share) * (
-                measured - self.velocity_px_s
-            )
-        self.keypoints_px, self.last_seen_ns = keypoints_px, stamp_ns
-
-    def predicted_px(self, stamp_ns: int) -> NDArray[np.float32]:
-        step_s = min((stamp_ns - self.last_seen_ns) * 1e-9, _PREDICTED_S)
-        return self.keypoints_px + np.float32(step_s) * self.velocity_px_s
-
 
 class Tracker:
     """Gives each person a number that stays.
@@ -84,6 +68,7 @@ class Tracker:
         self._tracks = [t for t in self._tracks if stamp_ns - t.last_seen_ns <= self._max_gap_ns]
         similar = self._by_similarity(keypoints_px, ids, stamp_ns)
         assigned = self._by_upstream_id(ids) | similar
+        _follow([*assigned.values()], [keypoints_px[person] for person in assigned], stamp_ns)
         numbers = []
         for person, keypoints in enumerate(keypoints_px):
             track = assigned.get(person)
@@ -91,7 +76,6 @@ class Tracker:
                 track = _Track(self._next, ids[person], keypoints, stamp_ns)
                 self._next += 1
                 self._tracks.append(track)
-            track.see(keypoints, stamp_ns)
             numbers.append(track.number)
         return numbers, tuple(t.number for t in gone)
 
@@ -108,7 +92,7 @@ class Tracker:
             return {}
         similarity = pose_similarity(
             np.stack([keypoints_px[i] for i in people])[:, None],
-            np.stack([track.predicted_px(stamp_ns) for track in tracks]),
+            _predicted_px(tracks, stamp_ns),
         )
         rows, columns = lap.lapjvx(-similarity, extend_cost=True, return_cost=False)
         return {
@@ -116,6 +100,38 @@ class Tracker:
             for r, c in zip(rows, columns, strict=True)
             if similarity[r, c] > _LEAST_SIMILARITY
         }
+
+
+def _follow(tracks: list[_Track], keypoints_px: list[NDArray[np.float32]], stamp_ns: int) -> None:
+    """Note where tracks are seen, and how fast they move; for all at once."""
+    if not tracks:
+        return
+    seen_px = np.stack(keypoints_px)
+    moved_px = seen_px - np.stack([track.keypoints_px for track in tracks])
+    common = np.isfinite(moved_px[..., 0] + moved_px[..., 1])
+    count = common.sum(1)
+    mean_px = np.where(common[..., None], moved_px, 0).sum(1) / np.maximum(count, 1)[:, None]
+    step_s = _elapsed_s(tracks, stamp_ns)
+    velocity = np.stack([track.velocity_px_s for track in tracks])
+    measured = mean_px / np.maximum(step_s, 1e-9)
+    share = np.where((step_s > 0) & (count > 0)[:, None], step_s / (step_s + _VELOCITY_S), 0.0)
+    velocity = (velocity + share * (measured - velocity)).astype(np.float32)
+    for row, track in enumerate(tracks):
+        track.keypoints_px, track.last_seen_ns = keypoints_px[row], stamp_ns
+        track.velocity_px_s = velocity[row]
+
+
+def _predicted_px(tracks: list[_Track], stamp_ns: int) -> NDArray[np.float32]:
+    """Return where the joints (T, 17, 2) of tracks are expected."""
+    step_s = np.minimum(_elapsed_s(tracks, stamp_ns), _PREDICTED_S)
+    way_px = step_s * np.stack([track.velocity_px_s for track in tracks])
+    before = np.stack([track.keypoints_px for track in tracks])
+    return np.asarray(before + way_px[:, None], np.float32)
+
+
+def _elapsed_s(tracks: list[_Track], stamp_ns: int) -> NDArray[np.float64]:
+    """Return the time (T, 1) since each track was seen."""
+    return np.array([[(stamp_ns - track.last_seen_ns) * 1e-9] for track in tracks])
 
 
 def pose_similarity(

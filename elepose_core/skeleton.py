@@ -26,6 +26,7 @@ __all__ = [
     'OPENPOSE_25',
     'Skeleton',
     'h36m_from',
+    'layout_named',
 ]
 
 Weights = Mapping[str, Mapping[str, float]]
@@ -200,6 +201,17 @@ _MATRICES = {
 }
 
 
+def layout_named(name: str) -> Skeleton:
+    """Return a layout.
+
+    Raises:
+        InputError: There is none of this name.
+    """
+    if name not in LAYOUTS:
+        raise InputError(f'layout is {name!r}; expected one of {", ".join(LAYOUTS)}')
+    return LAYOUTS[name]
+
+
 def h36m_from(
     keypoints_px: ArrayLike, scores: ArrayLike, layout: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -223,11 +235,9 @@ def h36m_from(
         Differs: the usual Human3.6M recipe for COCO puts the head's end above the eyes; ours lies
         between the ears, where the training skeletons have it.
     """
-    if layout not in _MATRICES:
-        raise InputError(f'layout is {layout!r}; expected one of {", ".join(LAYOUTS)}')
+    joints = len(layout_named(layout))
     keypoints = np.asarray(keypoints_px, dtype=np.float32)
     score = np.asarray(scores, dtype=np.float32)
-    joints = len(LAYOUTS[layout])
     if keypoints.shape[-2:] != (joints, 2) or score.shape != keypoints.shape[:-1]:
         raise InputError(
             f'keypoints have shape {keypoints.shape} and scores {score.shape}; '

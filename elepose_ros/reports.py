@@ -9,7 +9,7 @@ from typing import Protocol
 
 __all__ = ['Reporter']
 
-_MOST_TEXTS = 32
+_MOST_TROUBLES = 32
 
 
 class Logger(Protocol):
@@ -39,8 +39,8 @@ class Reporter:
         self._clock = clock
         self._every_s = every_s
         self._said_s: dict[str, float] = {}
-        self._last: tuple[float, bool, str] | None = None
-        self._texts: dict[str, tuple[float, str]] = {}
+        # When, whether it is an error, and its text; by key, the newest last.
+        self._troubles: dict[str, tuple[float, bool, str]] = {}
         self._lock = threading.Lock()
 
     def info(self, text: str) -> None:
@@ -59,26 +59,25 @@ class Reporter:
 
     def last_trouble(self, within_s: float = 30.0) -> tuple[bool, str] | None:
         """Return whether the newest trouble is an error and its text; None when it is older."""
-        with self._lock:
-            if self._last is None or self._clock() - self._last[0] > within_s:
-                return None
-            return self._last[1:]
+        recent = self._recent(within_s)
+        return recent[-1] if recent else None
 
     def recent_troubles(self, within_s: float = 30.0) -> list[str]:
         """Return the text of each trouble that came up lately, the newest last."""
+        return [text for _, text in self._recent(within_s)]
+
+    def _recent(self, within_s: float) -> list[tuple[bool, str]]:
         with self._lock:
-            now_s = self._clock()
-            return [
-                text for when_s, text in sorted(self._texts.values()) if now_s - when_s <= within_s
-            ]
+            since_s = self._clock() - within_s
+            return [trouble[1:] for trouble in self._troubles.values() if trouble[0] >= since_s]
 
     def _may_say(self, key: str, text: str, *, is_error: bool, once: bool = False) -> bool:
         now_s = self._clock()
         with self._lock:
-            self._last = (now_s, is_error, text)
-            self._texts[key] = (now_s, text)
-            if len(self._texts) > _MOST_TEXTS:
-                self._texts.pop(min(self._texts, key=self._texts.__getitem__))
+            self._troubles.pop(key, None)
+            self._troubles[key] = (now_s, is_error, text)
+            if len(self._troubles) > _MOST_TROUBLES:
+                del self._troubles[next(iter(self._troubles))]
             before_s = self._said_s.get(key)
             if before_s is not None and (once or now_s - before_s < self._every_s):
                 return False

@@ -17,7 +17,7 @@ from elepose_core.geometry.camera import Camera
 from elepose_core.offline.poses import lifted
 from elepose_core.runtime.lifting import LiftingOptions
 from elepose_core.runtime.predictor import Predictor
-from elepose_core.skeleton import LAYOUTS, h36m_from
+from elepose_core.skeleton import h36m_from, layout_named
 
 __all__ = ['Assumptions', 'ImageSize', 'lift_keypoints', 'read_coco', 'read_openpose']
 
@@ -154,9 +154,7 @@ def _triples(
     numbers: Any, layout: str, where: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Turn x, y, score triples into the 17 joints; COCO's visibility 1 and 2 count as certain."""
-    if layout not in LAYOUTS:
-        raise InputError(f'layout is {layout!r}; expected one of {", ".join(LAYOUTS)}')
-    joints = len(LAYOUTS[layout])
+    joints = len(layout_named(layout))
     try:
         flat = np.asarray(numbers, dtype=np.float64)
     except (TypeError, ValueError):

@@ -13,7 +13,7 @@ from elepose_core.errors import InputError
 from elepose_core.refinement.config import RefinementConfig
 from elepose_core.refinement.levenberg_marquardt import elevation_deviation_rad, minimise
 from elepose_core.refinement.objective import LiftedClips, Objective
-from elepose_core.refinement.ray_noise import smooth_rays
+from elepose_core.refinement.ray_noise import SmoothRays, smooth_rays
 from elepose_core.refinement.sequences import BONES, JOINTS, ROOT, Sequences
 
 __all__ = ['Lift', 'Refined', 'RefinementConfig', 'refine']
@@ -106,9 +106,9 @@ def refine(  # noqa: PLR0913 - the columns of one table
     given = _Given(rays, seen, clip, frame, clip if person is None else person)
     _check(given)
     order = np.lexsort((frame, clip))
-    sequences, ray_deviation, person_of_clip = _in_order(given, order, config)
+    sequences, smooth, person_of_clip = _in_order(given, order, config)
     bones = _expected_bones(bone_ratios, int(person_of_clip.max()) + 1)[person_of_clip]
-    through = (sequences.rays[..., :2] / sequences.rays[..., 2:]).astype(np.float32)
+    through = smooth.rays.astype(np.float32)
     scores = np.ones(through.shape[:2], np.float32)
     _, told = _lifted(lift, through, scores, None)
     lifter_up = _clip_means(told, sequences)
@@ -127,7 +127,7 @@ def refine(  # noqa: PLR0913 - the columns of one table
         ratio = distance / distance[:, ROOT, None]
         for done, chosen in enumerate(parts, start=round_ * len(parts) + 1):
             part = _Part(sequences, chosen, person_of_clip, bones)
-            part.adjust(adjusted, ratio, ray_deviation, lifter_up, config)
+            part.adjust(adjusted, ratio, smooth.deviation, lifter_up, config)
             if on_part is not None:
                 on_part(done, config.rounds * len(parts))
     return _result(given, order, sequences, adjusted)
@@ -214,10 +214,10 @@ def _expected_bones(bone_ratios: ArrayLike, people: int) -> Array:
 
 def _in_order(
     given: _Given, order: Integers, config: RefinementConfig
-) -> tuple[Sequences, Array, Integers]:
-    """Return the clips one after the other, smoothed.
+) -> tuple[Sequences, SmoothRays, Integers]:
+    """Return the clips one after the other, smoothed, and the person (C,) of each.
 
-    Then the deviation (F, 17) of the rays, and the person (C,) of each clip, from 0 without gaps.
+    Persons count from 0 without gaps.
     """
     numbers, first, clip = np.unique(given.clip[order], return_index=True, return_inverse=True)
     person = given.person[order]
@@ -230,7 +230,7 @@ def _in_order(
     noisy = Sequences.of_image(rays, clip, frame)
     smooth = smooth_rays(rays, given.seen[order], noisy, config)
     _, person_of_clip = np.unique(person[first], return_inverse=True)
-    return Sequences.of_image(smooth.rays, clip, frame), smooth.deviation, person_of_clip
+    return Sequences.of_image(smooth.rays, clip, frame), smooth, person_of_clip
 
 
 def _lifted(

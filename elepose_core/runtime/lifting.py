@@ -17,7 +17,7 @@ from elepose_core.runtime.placement import place_by_stature
 from elepose_core.runtime.predictor import Lifted, Predictor
 from elepose_core.runtime.smoothing import Smoother
 from elepose_core.runtime.tracking import Tracker
-from elepose_core.skeleton import H36M_17, LAYOUTS, h36m_from
+from elepose_core.skeleton import H36M_17, h36m_from, layout_named
 
 __all__ = ['LiftingOptions', 'PeopleLifter', 'seen_joints']
 
@@ -226,10 +226,7 @@ class _Usable(NamedTuple):
 
 def _stacked(people: People2D) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return keypoints (N, J, 2) and scores (N, J) of all people, who must fit the layout."""
-    layout = LAYOUTS.get(people.layout)
-    if layout is None:
-        raise InputError(f'layout is {people.layout!r}; expected one of {", ".join(LAYOUTS)}')
-    joints = len(layout)
+    joints = len(layout_named(people.layout))
     for number, person in enumerate(people.people):
         shapes = np.shape(person.keypoints_px), np.shape(person.scores)
         if shapes != ((joints, 2), (joints,)):

@@ -3,7 +3,7 @@
 """Joints that neither tremble at rest nor lag behind in motion."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,7 @@ Array = NDArray[np.float64]
 _SPEED_CUTOFF_HZ = 1.0
 
 
-@dataclass
-class _Track:
+class _Track(NamedTuple):
     """What is remembered of a person; the first of the 18 points is the root.
 
     Attributes:
@@ -120,4 +119,4 @@ def _share(cutoff_hz: float | Array, step_s: Array) -> Array:
 
 def _nobody(points: int) -> _Track:
     nowhere = np.zeros((points, 3))
-    return _Track(nowhere, nowhere.copy(), np.full(points, -np.inf))
+    return _Track(nowhere, nowhere, np.full(points, -np.inf))

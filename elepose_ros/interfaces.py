@@ -4,9 +4,10 @@
 
 try:
     from elepose_ros.msg import CameraElevation, People2D, Person2D, Skeleton3D, Skeletons3D
+    from elepose_ros.srv import LoadModel
 except ImportError as error:
     raise ImportError(
         'the messages of elepose_ros are not built ("colcon build" or "make setup") or not sourced'
     ) from error
 
-__all__ = ['CameraElevation', 'People2D', 'Person2D', 'Skeleton3D', 'Skeletons3D']
+__all__ = ['CameraElevation', 'LoadModel', 'People2D', 'Person2D', 'Skeleton3D', 'Skeletons3D']

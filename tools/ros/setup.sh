@@ -110,9 +110,9 @@ set -u
 
 # Contents are linked (--symlink-install), so that only a changed list of files asks for a build. A changed
 # interface asks for a clean one: leftovers of a removed message break the compilation.
-interfaces=$(cat package.xml CMakeLists.txt msg/*.msg overlay/tf2_msgs/*.* overlay/tf2_msgs/msg/*.msg \
+interfaces=$(cat package.xml CMakeLists.txt msg/*.msg srv/*.srv overlay/tf2_msgs/*.* overlay/tf2_msgs/msg/*.msg \
   <(echo "$wanted") | digest)
-files=$(find elepose_core elepose_ros scripts launch config rviz msg -type f ! -name '*.pyc' | sort | digest)
+files=$(find elepose_core elepose_ros scripts launch config rviz msg srv -type f ! -name '*.pyc' | sort | digest)
 sources="$interfaces $files"
 if [ "$(cat "$built/done" 2> /dev/null)" != "$sources" ]; then
   rm -f "$built/done"

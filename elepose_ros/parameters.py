@@ -1,18 +1,17 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one table of parameters: it declares them, checks them, types them and documents them.
+"""Parameters declared, checked and documented, all from the table in `parameter_table`.
 
-Each field of `Parameters` is a row. `python -m elepose_ros.parameters` prints the table.
+`python -m elepose_ros.parameters` prints the table.
 """
 
 import dataclasses
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from elepose_core.errors import InputError
-from elepose_core.runtime.backends.interface import DEVICES
+from elepose_ros.parameter_table import DETECTOR, LIFTER, Parameters, Row
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor
@@ -27,227 +26,7 @@ __all__ = [
     'with_changes',
 ]
 
-DETECTOR = 'detector'
-LIFTER = 'lifter'
-_BOTH = (DETECTOR, LIFTER)
-
 Value = str | int | float | bool
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What the table knows about a parameter beside its name, type and default."""
-
-    text: str
-    unit: str = ''
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    dynamic: bool = False
-    used_by: tuple[str, ...] = _BOTH
-
-
-def _row(default: Any, text: str, **more: Any) -> Any:
-    return field(default=default, metadata={'row': _Row(text, **more)})
-
-
-_RELIABILITY = ('best_effort', 'reliable')
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Values of all parameters; a node that does not use one has its default."""
-
-    detector: str = _row(
-        'movenet_multipose',
-        '2D detector; "none" in the pipeline means that keypoints come from a topic',
-        choices=('movenet_multipose', 'rtmlib', 'mediapipe', 'none'),
-        used_by=(DETECTOR,),
-    )
-    detector_model_path: str = _row(
-        '',
-        'model file of the detector; empty = the one in the package (movenet_multipose has one)',
-        used_by=(DETECTOR,),
-    )
-    detector_person_model_path: str = _row(
-        '',
-        'second model file, which finds the people, for rtmlib with a top-down RTMPose model',
-        used_by=(DETECTOR,),
-    )
-    detector_input_long_side: int = _row(
-        384,
-        'long side of the image that movenet_multipose sees, a multiple of 32; the time grows '
-        'with its square: 256 takes half as long as 384 but loses small people and bent poses, '
-        '512 takes twice as long',
-        unit='px',
-        low=256,
-        high=512,
-        used_by=(DETECTOR,),
-    )
-    detector_roi: bool = _row(
-        False,
-        'follow people: movenet_multipose reads a region of interest around each one, which '
-        'costs about 0.4 of the whole image per person and shows people far away better; the '
-        'whole image is read every 10th frame, so that newcomers wait as long, and when somebody '
-        'is lost',
-        used_by=(DETECTOR,),
-    )
-    min_person_score: float = _row(
-        0.2, 'people with a lower score are left out', low=0.0, high=1.0, used_by=(DETECTOR,)
-    )
-    num_threads: int = _row(1, 'threads of each of the two networks', low=1, high=64)
-    model: str = _row(
-        'default', 'bundle of the lifter: "default" or the path of a folder', used_by=(LIFTER,)
-    )
-    device: str = _row(
-        'auto',
-        'where the lifter runs; auto = the fastest that is here; the detector runs on the CPU',
-        choices=DEVICES,
-        used_by=(LIFTER,),
-    )
-    stature_m: float = _row(
-        1.70,
-        'assumed body height, which sets the metric scale',
-        unit='m',
-        low=0.5,
-        high=2.5,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    min_keypoint_score: float = _row(
-        0.2,
-        'keypoints with a lower score count as missing',
-        low=0.0,
-        high=1.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    min_keypoints: int = _row(
-        6,
-        'people with fewer keypoints are not lifted',
-        low=3,
-        high=17,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    max_people: int = _row(
-        20,
-        'at most so many people are lifted per frame',
-        low=1,
-        high=200,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    track_max_gap_s: float = _row(
-        1.0,
-        'a person who is away for longer gets a new track',
-        unit='s',
-        low=0.05,
-        high=10.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    use_fused_up: bool = _row(
-        True,
-        'lift with the camera tilt that the frames before have shown; false = each frame by '
-        'itself, for a camera that is moved against gravity while it looks',
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    elevation_memory_s: float = _row(
-        60.0,
-        'what people have shown of the camera tilt fades within so many seconds with people, so '
-        'that a mount that was knocked is found out; a robot that nods needs use_fused_up false',
-        unit='s',
-        low=5.0,
-        high=86400.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    smoothing_cutoff_hz: float = _row(
-        1.0,
-        'joints at rest are smoothed below this frequency: lower trembles less and lags more; '
-        '0 = no smoothing',
-        unit='Hz',
-        low=0.0,
-        high=100.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    smoothing_opening: float = _row(
-        3.0,
-        'by so much the frequency rises with the speed of a joint, so that motion does not lag',
-        unit='Hz per m/s',
-        low=0.0,
-        high=100.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    horizontal_fov_deg: float = _row(
-        60.0,
-        'field of view that is assumed while no calibrated camera_info is there',
-        unit='degrees',
-        low=10.0,
-        high=150.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    camera_info_timeout_s: float = _row(
-        2.0,
-        'wait so long for the first camera_info before a field of view is assumed',
-        unit='s',
-        low=0.0,
-        high=60.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    image_rectified: bool = _row(
-        False,
-        'the image is rectified: use P of camera_info, not K and D',
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    image_transport: str = _row(
-        'raw',
-        'raw = sensor_msgs/Image on image, compressed = CompressedImage on image/compressed',
-        choices=('raw', 'compressed'),
-        used_by=(DETECTOR,),
-    )
-    image_reliability: str = _row(
-        'best_effort',
-        'QoS of the image subscription; large images may need reliable',
-        choices=_RELIABILITY,
-        used_by=(DETECTOR,),
-    )
-    keypoints_reliability: str = _row(
-        'best_effort',
-        'QoS of the keypoints and camera_info subscriptions',
-        choices=_RELIABILITY,
-        used_by=(LIFTER,),
-    )
-    marker_lifetime_s: float = _row(
-        0.7,
-        'RViz removes a marker that is not renewed for so long; 0 = never',
-        unit='s',
-        low=0.0,
-        high=60.0,
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    publish_tf: bool = _row(
-        True,
-        'send the level frame <camera frame>_level to /tf',
-        dynamic=True,
-        used_by=(LIFTER,),
-    )
-    autostart: bool = _row(
-        True, 'configure and activate at start; false leaves that to a lifecycle manager'
-    )
-    executor: str = _row(
-        'auto',
-        'rclpy executor; events needs Jazzy or newer; auto = single',
-        choices=('auto', 'single', 'events'),
-    )
 
 
 class ParameterNode(Protocol):
@@ -338,19 +117,19 @@ def markdown_table() -> str:
 _KINDS = {str: 'string', int: 'integer', float: 'double', bool: 'bool'}
 
 
-def _rows() -> Iterable[tuple[str, type, Value, _Row]]:
+def _rows() -> Iterable[tuple[str, type, Value, Row]]:
     for entry in dataclasses.fields(Parameters):
         assert isinstance(entry.type, type)
         yield entry.name, entry.type, entry.default, entry.metadata['row']  # type: ignore[misc]
 
 
-def _range_text(row: _Row) -> str:
+def _range_text(row: Row) -> str:
     if row.choices:
         return ', '.join(row.choices)
     return '' if row.low is None else f'{row.low:g} to {row.high:g}'
 
 
-def _expectation(kind: type, row: _Row) -> str:
+def _expectation(kind: type, row: Row) -> str:
     words = {str: 'a string', int: 'an integer', float: 'a floating-point number', bool: 'a bool'}
     if row.choices:
         return f'one of {", ".join(row.choices)}'
@@ -358,7 +137,7 @@ def _expectation(kind: type, row: _Row) -> str:
     return f'{words[kind]}{f" in {limits}" if limits else ""}'
 
 
-def _check(name: str, kind: type, row: _Row, value: Value) -> None:
+def _check(name: str, kind: type, row: Row, value: Value) -> None:
     right = type(value) is kind
     if right and row.choices:
         right = value in row.choices
@@ -377,7 +156,7 @@ def _whole(parameters: Parameters) -> Parameters:
     return parameters
 
 
-def _descriptor(name: str, kind: type, row: _Row) -> 'ParameterDescriptor':
+def _descriptor(name: str, kind: type, row: Row) -> 'ParameterDescriptor':
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
     descriptor = ParameterDescriptor(

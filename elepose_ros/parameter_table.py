@@ -1,0 +1,233 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of parameters; `parameters` declares, checks and documents what stands here.
+
+Each field of `Parameters` is a row.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from elepose_core.runtime.backends.interface import DEVICES
+
+__all__ = ['DETECTOR', 'LIFTER', 'Parameters', 'Row']
+
+DETECTOR = 'detector'
+LIFTER = 'lifter'
+_BOTH = (DETECTOR, LIFTER)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the table knows about a parameter beside its name, type and default."""
+
+    text: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    dynamic: bool = False
+    used_by: tuple[str, ...] = _BOTH
+
+
+def _row(default: Any, text: str, **more: Any) -> Any:
+    return field(default=default, metadata={'row': Row(text, **more)})
+
+
+_RELIABILITY = ('best_effort', 'reliable')
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Values of all parameters; a node that does not use one has its default."""
+
+    detector: str = _row(
+        'movenet_multipose',
+        '2D detector; "none" in the pipeline means that keypoints come from a topic',
+        choices=('movenet_multipose', 'rtmlib', 'mediapipe', 'none'),
+        used_by=(DETECTOR,),
+    )
+    detector_model_path: str = _row(
+        '',
+        'model file of the detector; empty = the one in the package (movenet_multipose has one)',
+        used_by=(DETECTOR,),
+    )
+    detector_person_model_path: str = _row(
+        '',
+        'second model file, which finds the people, for rtmlib with a top-down RTMPose model',
+        used_by=(DETECTOR,),
+    )
+    detector_input_long_side: int = _row(
+        384,
+        'long side of the image that movenet_multipose sees, a multiple of 32; the time grows '
+        'with its square: 256 takes half as long as 384 but loses small people and bent poses, '
+        '512 takes twice as long',
+        unit='px',
+        low=256,
+        high=512,
+        used_by=(DETECTOR,),
+    )
+    detector_roi: bool = _row(
+        False,
+        'follow people: movenet_multipose reads a region of interest around each one, which '
+        'costs about 0.4 of the whole image per person and shows people far away better; the '
+        'whole image is read every 10th frame, so that newcomers wait as long, and when somebody '
+        'is lost',
+        used_by=(DETECTOR,),
+    )
+    min_person_score: float = _row(
+        0.2, 'people with a lower score are left out', low=0.0, high=1.0, used_by=(DETECTOR,)
+    )
+    num_threads: int = _row(1, 'threads of each of the two networks', low=1, high=64)
+    model: str = _row(
+        'default', 'bundle of the lifter: "default" or the path of a folder', used_by=(LIFTER,)
+    )
+    device: str = _row(
+        'auto',
+        'where the lifter runs; auto = the fastest that is here; the detector runs on the CPU',
+        choices=DEVICES,
+        used_by=(LIFTER,),
+    )
+    stature_m: float = _row(
+        1.70,
+        'assumed body height, which sets the metric scale',
+        unit='m',
+        low=0.5,
+        high=2.5,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    min_keypoint_score: float = _row(
+        0.2,
+        'keypoints with a lower score count as missing',
+        low=0.0,
+        high=1.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    min_keypoints: int = _row(
+        6,
+        'people with fewer keypoints are not lifted',
+        low=3,
+        high=17,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    max_people: int = _row(
+        20,
+        'at most so many people are lifted per frame',
+        low=1,
+        high=200,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    track_max_gap_s: float = _row(
+        1.0,
+        'a person who is away for longer gets a new track',
+        unit='s',
+        low=0.05,
+        high=10.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    use_fused_up: bool = _row(
+        True,
+        'lift with the camera tilt that the frames before have shown; false = each frame by '
+        'itself, for a camera that is moved against gravity while it looks',
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    elevation_memory_s: float = _row(
+        60.0,
+        'what people have shown of the camera tilt fades within so many seconds with people, so '
+        'that a mount that was knocked is found out; a robot that nods needs use_fused_up false',
+        unit='s',
+        low=5.0,
+        high=86400.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    smoothing_cutoff_hz: float = _row(
+        1.0,
+        'joints at rest are smoothed below this frequency: lower trembles less and lags more; '
+        '0 = no smoothing',
+        unit='Hz',
+        low=0.0,
+        high=100.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    smoothing_opening: float = _row(
+        3.0,
+        'by so much the frequency rises with the speed of a joint, so that motion does not lag',
+        unit='Hz per m/s',
+        low=0.0,
+        high=100.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    horizontal_fov_deg: float = _row(
+        60.0,
+        'field of view that is assumed while no calibrated camera_info is there',
+        unit='degrees',
+        low=10.0,
+        high=150.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    camera_info_timeout_s: float = _row(
+        2.0,
+        'wait so long for the first camera_info before a field of view is assumed',
+        unit='s',
+        low=0.0,
+        high=60.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    image_rectified: bool = _row(
+        False,
+        'the image is rectified: use P of camera_info, not K and D',
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    image_transport: str = _row(
+        'raw',
+        'raw = sensor_msgs/Image on image, compressed = CompressedImage on image/compressed',
+        choices=('raw', 'compressed'),
+        used_by=(DETECTOR,),
+    )
+    image_reliability: str = _row(
+        'best_effort',
+        'QoS of the image subscription; large images may need reliable',
+        choices=_RELIABILITY,
+        used_by=(DETECTOR,),
+    )
+    keypoints_reliability: str = _row(
+        'best_effort',
+        'QoS of the keypoints and camera_info subscriptions',
+        choices=_RELIABILITY,
+        used_by=(LIFTER,),
+    )
+    marker_lifetime_s: float = _row(
+        0.7,
+        'RViz removes a marker that is not renewed for so long; 0 = never',
+        unit='s',
+        low=0.0,
+        high=60.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    publish_tf: bool = _row(
+        True,
+        'send the level frame <camera frame>_level to /tf',
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    autostart: bool = _row(
+        True, 'configure and activate at start; false leaves that to a lifecycle manager'
+    )
+    executor: str = _row(
+        'auto',
+        'rclpy executor; events needs Jazzy or newer; auto = single',
+        choices=('auto', 'single', 'events'),
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ['cpu_s', 'percentiles', 'process', 'resident_mib']
+__all__ = ['cpu_s', 'open_files', 'percentiles', 'process', 'resident_mib', 'threads']
 
 _END_S = 10.0
 
@@ -38,6 +38,16 @@ def resident_mib(pid: int) -> float:
     """Return the resident memory of a process, MiB."""
     pages = int(Path(f'/proc/{pid}/statm').read_text().split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+
+
+def open_files(pid: int) -> int:
+    """Return how many file descriptors a process holds."""
+    return len(list(Path(f'/proc/{pid}/fd').iterdir()))
+
+
+def threads(pid: int) -> int:
+    """Return how many threads a process has."""
+    return len(list(Path(f'/proc/{pid}/task').iterdir()))
 
 
 def cpu_s(pid: int) -> float:

@@ -21,10 +21,12 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from elepose_core.errors import InputError
+from elepose_core.runtime.predictor import Predictor
 from elepose_ros import services
 from elepose_ros.compat import GuardedLifecycleNode, make_executor, on_parameter_changes
 from elepose_ros.diagnostics import DiagnosticsPublisher
-from elepose_ros.parameters import declare, unknown_names, with_changes
+from elepose_ros.model_service import ModelService
+from elepose_ros.parameters import LIFTER, declare, unknown_names, with_changes
 from elepose_ros.reports import Reporter
 from elepose_ros.stages import StageStatistics
 
@@ -70,13 +72,21 @@ class PartsNode(GuardedLifecycleNode):
         name: str,
         used_by: Iterable[str],
         build: Callable[['PartsNode'], Sequence[Part]],
+        arguments: Sequence[str] | None = None,
     ) -> None:
         """Declare the parameters.
+
+        Args:
+            name: Unless the command line has another one.
+            used_by: The halves of the way that it does, which tell its parameters.
+            build: Makes the parts.
+            arguments: A command line of its own, beside that of the process.
 
         Raises:
             InputError: A parameter has a wrong value.
         """
-        super().__init__(name)
+        super().__init__(name, cli_args=None if arguments is None else list(arguments))
+        used_by = tuple(used_by)
         self.reporter = Reporter(self.get_logger())
         self.statistics = StageStatistics()
         self._build = build
@@ -88,6 +98,9 @@ class PartsNode(GuardedLifecycleNode):
         on_parameter_changes(self, self._check_changes, self._apply_changes)
         self._diagnostics = DiagnosticsPublisher(self, self.reporter, self.statistics)
         services.offer(self, self._reset, self._explanation)
+        self._models: ModelService | None = None
+        if LIFTER in used_by:
+            self._models = ModelService(self, lambda: self.parameters, self.reporter)
         # Not on the node's clock: a paused bag must not silence the diagnostics.
         self.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -138,6 +151,16 @@ class PartsNode(GuardedLifecycleNode):
         self._stop_parts()
         self._close_parts()
         return TransitionCallbackReturn.SUCCESS
+
+    def attach_lifter(self, use: Callable[[Predictor], None], device: Callable[[], str]) -> None:
+        """Let `~/load_model` change the lifter by calling `use`; `device` tells where it runs."""
+        if self._models is not None:
+            self._models.attach(use, device)
+
+    def detach_lifter(self) -> None:
+        """Let `~/load_model` refuse."""
+        if self._models is not None:
+            self._models.detach()
 
     def autostart(self) -> bool:
         """Configure and activate; False when one of the two failed."""

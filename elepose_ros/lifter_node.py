@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from elepose_ros.keypoint_input import CameraInput, KeypointInput
 from elepose_ros.lifecycle import Part, PartsNode, run
-from elepose_ros.outputs import SkeletonOutput, load_predictor
+from elepose_ros.model_service import load_predictor
+from elepose_ros.outputs import SkeletonOutput
 from elepose_ros.parameters import LIFTER
 
-__all__ = ['main']
+__all__ = ['main', 'parts']
 
 
-def _parts(node: PartsNode) -> Sequence[Part]:
+def parts(node: PartsNode) -> Sequence[Part]:
+    """Build what the node is made of."""
     predictor = load_predictor(node.parameters)
     cameras = CameraInput(node)
     output = SkeletonOutput(node, predictor, cameras.source)
@@ -21,4 +23,4 @@ def _parts(node: PartsNode) -> Sequence[Part]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is told to end; returns the exit code."""
-    return run(lambda: PartsNode('lifter', (LIFTER,), _parts), args)
+    return run(lambda: PartsNode('lifter', (LIFTER,), parts), args)

@@ -4,14 +4,13 @@
 
 import threading
 import time
-from typing import Any, cast
+from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.time import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from elepose_core.runtime.backends.interface import Device
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
 from elepose_core.runtime.people import Skeletons3D
 from elepose_core.runtime.predictor import Predictor
@@ -26,27 +25,16 @@ from elepose_ros.conversions import (
 from elepose_ros.frames import Frame
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
+from elepose_ros.model_service import model_text
 from elepose_ros.parameters import Parameters
 from elepose_ros.qos import result_qos, tf_qos
 from elepose_ros.tf import level_transform
 
-__all__ = ['KeypointOutput', 'SkeletonOutput', 'load_predictor']
+__all__ = ['KeypointOutput', 'SkeletonOutput']
 
 # An older stamp is a recording on another clock: its age says nothing about latency.
 _MAX_AGE_S = 60.0
 _FAREWELL_S = 0.5
-
-
-def load_predictor(parameters: Parameters) -> Predictor:
-    """Load the lifter's bundle, before anything of ROS is made that would have to be undone.
-
-    It lifts on the CPU at once; another device takes over when it is ready.
-
-    Raises:
-        InputError: The bundle is missing or damaged, or the device is not here.
-    """
-    device = cast(Device, parameters.device)  # one of its choices
-    return Predictor(parameters.model, parameters.num_threads, device, in_background=True)
 
 
 class KeypointOutput(Part):
@@ -89,6 +77,7 @@ class SkeletonOutput(Part):
         self._cameras = cameras
         self._predictor = predictor
         self._device = predictor.backend.name
+        node.attach_lifter(self._exchange, lambda: self._predictor.backend.name)
         self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
         self._header = Header()
         self._is_reset = threading.Event()
@@ -143,6 +132,7 @@ class SkeletonOutput(Part):
 
     def close(self) -> None:
         """End the publishers."""
+        self._node.detach_lifter()
         publishers = [self._skeletons, self._markers, self._elevation, self._transforms]
         for publisher in publishers:
             if publisher is not None:
@@ -161,7 +151,7 @@ class SkeletonOutput(Part):
         """Return the model and where it runs."""
         backend = self._predictor.backend
         return {
-            'model': self._node.parameters.model,
+            **model_text(self._predictor),
             'device': backend.name,
             'backend': backend.description,
             'frame': self._header.frame_id,
@@ -195,9 +185,16 @@ class SkeletonOutput(Part):
             self._is_reset.clear()
             self._lifter.reset()
             self._markers.publish(markers_that_delete_all(self._header))
+        predictor = self._predictor
         if options != self._lifter.options:
-            self._lifter = PeopleLifter(self._predictor, options)
+            self._lifter = PeopleLifter(predictor, options)
+        if predictor is not self._lifter.predictor:
+            self._lifter.exchange(predictor)
         return self._lifter
+
+    def _exchange(self, predictor: Predictor) -> None:
+        """Lift with another model from the next frame on; the frame at hand is finished."""
+        self._predictor = predictor
 
     def _age_s(self, stamp_ns: int) -> float:
         now: Time = self._node.get_clock().now()

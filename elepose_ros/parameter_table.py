@@ -82,6 +82,12 @@ class Parameters:
     model: str = _row(
         'default', 'bundle of the lifter: "default" or the path of a folder', used_by=(LIFTER,)
     )
+    model_folders: str = _row(
+        '',
+        'folders whose bundles ~/load_model may load, separated by colons; empty = only shipped '
+        'models by their name',
+        used_by=(LIFTER,),
+    )
     device: str = _row(
         'auto',
         'where the lifter runs; auto = the fastest that is here; the detector runs on the CPU',

@@ -153,6 +153,13 @@ def _whole(parameters: Parameters) -> Parameters:
             f'parameter detector_input_long_side is {parameters.detector_input_long_side}; '
             'expected a multiple of 32'
         )
+    for folder in filter(None, parameters.model_folders.split(':')):
+        # A relative one would depend on where the node was started.
+        if not folder.startswith(('/', '~/')):
+            raise InputError(
+                f'parameter model_folders has {folder!r}; expected absolute paths, separated by '
+                'colons'
+            )
     return parameters
 
 

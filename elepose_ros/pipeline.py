@@ -8,7 +8,8 @@ from elepose_ros.frames import Frame
 from elepose_ros.image_input import ImageInput, load_detector
 from elepose_ros.keypoint_input import CameraInput, KeypointInput
 from elepose_ros.lifecycle import Part, PartsNode, run
-from elepose_ros.outputs import KeypointOutput, SkeletonOutput, load_predictor
+from elepose_ros.model_service import load_predictor
+from elepose_ros.outputs import KeypointOutput, SkeletonOutput
 from elepose_ros.parameters import DETECTOR, LIFTER
 
 __all__ = ['main']

@@ -104,7 +104,7 @@ class PeopleLifter:
 
     def __init__(self, predictor: Predictor, options: LiftingOptions | None = None) -> None:
         self.options = options or LiftingOptions()
-        self._predictor = predictor
+        self.predictor = predictor
         self._tracker = Tracker(self.options.max_gap_s)
         self._smoother = Smoother(
             self.options.smoothing_cutoff_hz,
@@ -122,6 +122,17 @@ class PeopleLifter:
         self._smoother.reset()
         self._elevation.reset()
         self._last_ns = None
+
+    def exchange(self, predictor: Predictor) -> None:
+        """Lift with another model from the next frame on.
+
+        People keep their tracks and smoothing. The elevation starts anew: what the model before
+        said of it has that model's error.
+        """
+        self.predictor = predictor
+        self._elevation = ElevationMean(
+            _elevation_error_rad(predictor), self.options.elevation_memory_s
+        )
 
     def lift(self, people: People2D, camera: Camera) -> Skeletons3D:
         """Lift the people of one frame.
@@ -143,7 +154,7 @@ class PeopleLifter:
             list(usable.keypoints_px), usable.ids, people.stamp_ns
         )
         self._smoother.forget(ended)
-        lifted = self._predictor.lift(
+        lifted = self.predictor.lift(
             usable.rays.astype(np.float32), usable.scores, *self._fused_up(len(numbers))
         )
         # Neither estimate nor variance depends on what was told: the mean never proves itself.

@@ -107,6 +107,13 @@ class Probe:
         self._executor.shutdown()
         self.node.destroy_node()
 
+    def add(self, node: Any) -> None:
+        """Spin a node of this process as well."""
+        self._executor.add_node(node)
+
+    def remove(self, node: Any) -> None:
+        self._executor.remove_node(node)
+
     def blame(self, process: NodeProcess) -> None:
         """Show the log of this process when a wait fails."""
         self._processes.append(process)
@@ -215,6 +222,35 @@ def start(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     with contextlib.ExitStack() as stack:
         for process in processes:
             stack.callback(process.end)
+
+
+@pytest.fixture
+def inside(probe: Probe) -> Iterator[Callable[..., Any]]:
+    """Return a function that runs a lifter in the test process, beside the probe.
+
+    `inside('name', active=True, stature_m=1.8)`; parameters as on the command line.
+    """
+    from elepose_ros import lifter_node
+    from elepose_ros.lifecycle import PartsNode
+    from elepose_ros.parameters import LIFTER
+
+    nodes: list[Any] = []
+
+    def inside(name: str, active: bool = True, **parameters: Any) -> Any:
+        arguments = ['--ros-args', '-r', f'__node:={name}']
+        for key, value in parameters.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            arguments += ['-p', f'{key}:={text}']
+        node = PartsNode('lifter', (LIFTER,), lifter_node.parts, arguments)
+        nodes.append(node)
+        probe.add(node)
+        assert not active or node.autostart()
+        return node
+
+    yield inside
+    for node in nodes:
+        probe.remove(node)
+        node.shut_down()
 
 
 class Live:

@@ -487,3 +487,16 @@ def test_what_is_fed_back_does_not_prove_itself(
             found, wanted = (getattr(e, field.name) for e in (one.elevation, other.elevation))
             np.testing.assert_array_equal(found, wanted)
     assert moved > 0, 'the poses do listen'
+
+
+def test_another_model_keeps_the_people_and_starts_the_elevation_anew(
+    lifter: PeopleLifter, person: Callable[..., Person2D], tiny_bundle: Bundle
+) -> None:
+    before = _lift(lifter, 0, person())
+    assert _lift(lifter, 33, person()).elevation.samples == 2  # type: ignore[union-attr]
+    lifter.exchange(Predictor(tiny_bundle.folder))
+    after = _lift(lifter, 66, person())
+    assert after.skeletons[0].track == before.skeletons[0].track
+    assert not after.was_reset
+    assert after.elevation is not None
+    assert after.elevation.samples == 1

@@ -12,15 +12,17 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, qos_policy_name_from_kind
 
 from elepose_core.errors import InputError
 
 __all__ = [
     'GuardedLifecycleNode',
-    'incompatible_qos_callbacks',
+    'create_subscription',
     'make_executor',
     'on_parameter_changes',
     'optional_message',
+    'publisher_events',
 ]
 
 _RCLError: type[Exception] = rclpy_implementation.RCLError
@@ -41,19 +43,57 @@ def make_executor(name: str) -> Executor:
     return executor
 
 
-def incompatible_qos_callbacks(callback: Callable[[str], None]) -> Any:
-    """Return subscription event callbacks that hand over the name of the policy that differs."""
+def _events() -> Any:
     try:
-        events = importlib.import_module('rclpy.event_handler')
+        return importlib.import_module('rclpy.event_handler')
     except ImportError:  # before Jazzy; the old name warns where the new one exists
-        events = importlib.import_module('rclpy.qos_event')
-    from rclpy.qos import qos_policy_name_from_kind
+        return importlib.import_module('rclpy.qos_event')
 
-    return events.SubscriptionEventCallbacks(
-        incompatible_qos=lambda event: callback(
-            str(qos_policy_name_from_kind(event.last_policy_kind))
-        )
+
+def _with_name(callback: Callable[[str], None]) -> Callable[[Any], None]:
+    def on_event(event: Any) -> None:
+        # DURABILITY and not QoSPolicyKind.DURABILITY or DURABILITY_QOS_POLICY, as others have it.
+        name = str(qos_policy_name_from_kind(event.last_policy_kind))
+        callback(name.removesuffix('_QOS_POLICY'))
+
+    return on_event
+
+
+def publisher_events(on_incompatible: Callable[[str], None]) -> Any:
+    """Return event callbacks that hand over the name of a policy which a subscriber misses."""
+    return _events().PublisherEventCallbacks(
+        incompatible_qos=_with_name(on_incompatible), use_default_callbacks=False
     )
+
+
+def create_subscription(
+    node: Node,
+    what: tuple[Any, str, Callable[[Any], None], QoSProfile],
+    events: tuple[Callable[[str], None], Callable[[int], None]],
+    more: dict[str, Any],
+) -> Any:
+    """Create a subscription that tells of its troubles.
+
+    Args:
+        node: Who listens.
+        what: Message class, topic, callback and profile.
+        events: Called with the name of a policy that a publisher does not offer, and with the
+            number of messages that got lost in the middleware.
+        more: Further arguments of rclpy's method.
+    """
+    on_incompatible, on_lost = events
+    # rclpy's own callbacks say less, and in a way that is deprecated.
+    callbacks: dict[str, Any] = {
+        'incompatible_qos': _with_name(on_incompatible),
+        'use_default_callbacks': False,
+    }
+    lost = {'message_lost': lambda event: on_lost(event.total_count_change)}
+    make = _events().SubscriptionEventCallbacks
+    try:
+        return node.create_subscription(*what, event_callbacks=make(**callbacks, **lost), **more)
+    except rclpy_implementation.UnsupportedEventTypeError:
+        # Not every middleware counts what it loses.
+        return node.create_subscription(*what, event_callbacks=make(**callbacks), **more)
 
 
 def optional_message(package: str, name: str) -> Any | None:

@@ -13,8 +13,9 @@ from elepose_core.detect import Detector, DetectorOptions, make_detector
 from elepose_core.errors import InputError
 from elepose_core.runtime.people import People2D, Person2D
 from elepose_ros.conversions import rgb_from_message, stamp_ns_from_header
+from elepose_ros.endpoints import Topic
 from elepose_ros.frames import Frame
-from elepose_ros.inputs import Input, Topic
+from elepose_ros.inputs import Input
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.parameters import Parameters
 
@@ -48,6 +49,7 @@ class ImageInput(Part):
 
     def __init__(self, node: PartsNode, detector: Detector, then: Callable[[Frame], None]) -> None:
         parameters = node.parameters
+        self._node = node
         self._statistics = node.statistics
         self._detector = detector
         self._then = then
@@ -56,7 +58,7 @@ class ImageInput(Part):
         if parameters.image_transport == 'compressed':
             # As image_transport does: the base name is remapped, the ending is added after that.
             name, kind = f'{node.resolve_topic_name("image")}/compressed', CompressedImage
-        topic = Topic(name, kind, parameters.image_reliability, 'image_reliability', depth=2)
+        topic = Topic(name, kind, parameters.image_reliability, 'image_reliability', 2, True)
         self._input = Input(node, topic, self._on_image, 1, (node.reporter, node.statistics))
 
     def start(self) -> None:
@@ -73,11 +75,20 @@ class ImageInput(Part):
 
     def watch(self) -> None:
         """Say what to do when no image comes."""
+        self._input.set_reliability(self._node.parameters.image_reliability)
         self._input.watch()
+
+    def faults(self) -> list[str]:
+        """Return why no image comes."""
+        return [fault] if (fault := self._input.fault()) else []
 
     def facts(self) -> dict[str, str]:
         """Return the detector and the topic."""
-        return {'detector': self._name, 'image topic': self._input.topic_name}
+        return {
+            'detector': self._name,
+            'image topic': self._input.topic_name,
+            'input age [s]': f'{self._input.age_s():.1f}',
+        }
 
     def _on_image(self, message: Any, arrived_s: float) -> None:
         statistics = self._statistics

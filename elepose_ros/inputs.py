@@ -2,44 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subscriptions that count, drop, report and notice when nothing comes."""
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
 
 from elepose_core.errors import InputError
-from elepose_ros.compat import incompatible_qos_callbacks
-from elepose_ros.qos import input_qos
+from elepose_ros.endpoints import (
+    SILENCE_S,
+    Topic,
+    make_subscription,
+    publishers_of,
+    silence_sentence,
+    topics_of_kind,
+)
 from elepose_ros.reports import Reporter
 from elepose_ros.slot import Worker
 from elepose_ros.stages import StageStatistics
 
-__all__ = ['Input', 'Topic', 'silence_sentence']
-
-# Discovery and a slow camera driver need about a second.
-_SILENCE_S = 5.0
-
-
-@dataclass(frozen=True)
-class Topic:
-    """A topic that a node listens to.
-
-    Attributes:
-        name: Relative or full name.
-        kind: Message class.
-        reliability: best_effort or reliable.
-        parameter: The parameter that sets the reliability.
-        depth: Messages that the middleware keeps.
-    """
-
-    name: str
-    kind: Any
-    reliability: str
-    parameter: str
-    depth: int
+__all__ = ['Input', 'Topic']
 
 
 class Input:
@@ -64,25 +48,23 @@ class Input:
         self._reporter, self._statistics = reports
         self._worker: Worker[tuple[Any, float]] | None = None
         self._is_on = False
-        self._on_since_s = 0.0
+        self._heard_s = 0.0
         self.received = 0
-        self._subscription = node.create_subscription(
-            topic.kind,
-            topic.name,
-            self._on_message,
-            input_qos(topic.reliability, topic.depth),
-            event_callbacks=incompatible_qos_callbacks(self._on_incompatible_qos),
-        )
+        self._subscription = self._subscribe()
 
     @property
     def topic_name(self) -> str:
         """The full name after remapping."""
         return str(self._subscription.topic_name)
 
+    def age_s(self) -> float:
+        """Return for how long nothing came, since `start` at most."""
+        return time.perf_counter() - self._heard_s
+
     def start(self) -> None:
         """Begin to hand messages over."""
         self.received = 0
-        self._on_since_s = time.monotonic()
+        self._heard_s = time.perf_counter()
         if self._queue:
             self._worker = Worker(self._handle_item, self._queue, name=self._topic.name)
         self._is_on = True
@@ -91,7 +73,7 @@ class Input:
         """Hand over no more; a message at hand is finished first."""
         self._is_on = False
         if self._worker is not None:
-            self._worker.close()
+            self._statistics.count('dropped', self._worker.close())
             self._worker = None
 
     def close(self) -> None:
@@ -99,21 +81,44 @@ class Input:
         self.stop()
         self._node.destroy_subscription(self._subscription)
 
+    def set_reliability(self, reliability: str) -> None:
+        """Make the subscription anew when another reliability is wanted."""
+        if reliability != self._topic.reliability:
+            self._topic = dataclasses.replace(self._topic, reliability=reliability)
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = self._subscribe()
+
     def watch(self) -> None:
         """Say what to do when nothing arrives; to be called about once a second."""
-        if not self._is_on or self.received:
-            return
-        silent_s = time.monotonic() - self._on_since_s
-        publishers = self._node.count_publishers(self.topic_name)
-        sentence = silence_sentence(self._topic, self.topic_name, silent_s, publishers)
-        if sentence:
-            self._reporter.warn(f'silence {self._topic.name} {publishers > 0}', sentence)
+        if not self.received and (sentence := self.fault()):
+            self._reporter.warn(f'silence {self._topic.name}', sentence)
+
+    def fault(self) -> str:
+        """Return why nothing comes now and what to do, in one sentence; empty = it comes."""
+        silent_s = self.age_s()
+        if not self._is_on or silent_s < SILENCE_S:
+            return ''
+        publishers = publishers_of(self._node, self.topic_name)
+        if self.received and publishers:
+            names = ', '.join(publisher.node for publisher in publishers)
+            return (
+                f'nothing came on {self.topic_name} for {silent_s:.0f} s after {self.received} '
+                f'messages: check whether {names} still runs (a bag may have ended or paused)'
+            )
+        others = () if publishers else topics_of_kind(self._node, self._topic.kind)
+        return silence_sentence(self._topic, self.topic_name, silent_s, publishers, others)
+
+    def _subscribe(self) -> Any:
+        events = (self._on_incompatible_qos, self._on_lost)
+        return make_subscription(self._node, self._topic, self._on_message, events)
 
     def _on_message(self, message: Any) -> None:
         if not self._is_on:
+            self._statistics.count('while inactive')
             return
         self.received += 1
-        item = (message, time.perf_counter())
+        self._heard_s = time.perf_counter()
+        item = (message, self._heard_s)
         if self._worker is None:
             self._handle_item(item)
             return
@@ -135,28 +140,19 @@ class Input:
                 f'{traceback.format_exc()}',
             )
 
+    def _on_lost(self, number: int) -> None:
+        self._statistics.count('lost in the middleware', number)
+
     def _on_incompatible_qos(self, policy: str) -> None:
+        publishers = publishers_of(self._node, self.topic_name)
+        names = ', '.join(p.node for p in publishers if p.reliability != 'reliable')
+        cure = (
+            f'set {self._topic.parameter} to best_effort'
+            if policy == 'RELIABILITY'
+            else f'let it offer the default {policy.lower()}'
+        )
         self._reporter.warn(
             f'qos {self._topic.name}',
-            f'a publisher on {self.topic_name} offers another {policy} than asked for, so nothing '
-            f'comes from it: set {self._topic.parameter} to best_effort',
+            f'{names or "a publisher"} offers less {policy} on {self.topic_name} than is asked '
+            f'for, so nothing comes from it: {cure}',
         )
-
-
-def silence_sentence(topic: Topic, full_name: str, silent_s: float, publishers: int) -> str:
-    """Return what to say about a topic on which nothing has come yet; empty = nothing."""
-    if silent_s < _SILENCE_S:
-        return ''
-    if publishers == 0:
-        return (
-            f'nobody publishes {full_name}: start the publisher, or remap {topic.name} to the '
-            'topic that it publishes'
-        )
-    if topic.reliability == 'best_effort':
-        cure = f'set {topic.parameter} to reliable (large best-effort messages may all get lost)'
-    else:
-        cure = f'set {topic.parameter} to best_effort'
-    return (
-        f'{publishers} publisher(s) on {full_name} but nothing received for {silent_s:.0f} s: '
-        f'check that it runs, or {cure}'
-    )

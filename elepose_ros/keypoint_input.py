@@ -11,8 +11,9 @@ from sensor_msgs.msg import CameraInfo
 from elepose_ros import interfaces
 from elepose_ros.camera_source import CameraSource
 from elepose_ros.conversions import people_from_message
+from elepose_ros.endpoints import Topic
 from elepose_ros.frames import Frame
-from elepose_ros.inputs import Input, Topic
+from elepose_ros.inputs import Input
 from elepose_ros.lifecycle import Part, PartsNode
 
 __all__ = ['CameraInput', 'KeypointInput']
@@ -25,11 +26,14 @@ class KeypointInput(Part):
     """Reads People2D messages and hands them on."""
 
     def __init__(self, node: PartsNode, then: Callable[[Frame], None]) -> None:
+        self._node = node
         self._statistics = node.statistics
         self._then = then
         reliability = node.parameters.keypoints_reliability
         topic = Topic(
-            'keypoints', interfaces.People2D, reliability, 'keypoints_reliability', depth=_QUEUE
+            *('keypoints', interfaces.People2D, reliability, 'keypoints_reliability'),
+            depth=_QUEUE,
+            overridable=True,
         )
         reports = (node.reporter, node.statistics)
         self._input = Input(node, topic, self._on_keypoints, _QUEUE, reports)
@@ -48,11 +52,19 @@ class KeypointInput(Part):
 
     def watch(self) -> None:
         """Say what to do when no keypoints come."""
+        self._input.set_reliability(self._node.parameters.keypoints_reliability)
         self._input.watch()
 
+    def faults(self) -> list[str]:
+        """Return why no keypoints come."""
+        return [fault] if (fault := self._input.fault()) else []
+
     def facts(self) -> dict[str, str]:
-        """Return the topic."""
-        return {'keypoints topic': self._input.topic_name}
+        """Return the topic and how long ago a message came."""
+        return {
+            'keypoints topic': self._input.topic_name,
+            'input age [s]': f'{self._input.age_s():.1f}',
+        }
 
     def _on_keypoints(self, message: Any, arrived_s: float) -> None:
         self._statistics.record('wait', time.perf_counter() - arrived_s)
@@ -71,9 +83,10 @@ class CameraInput(Part):
     """
 
     def __init__(self, node: PartsNode) -> None:
+        self._node = node
         self.source = CameraSource(lambda: node.parameters, node.reporter)
         reliability = node.parameters.keypoints_reliability
-        topic = Topic('camera_info', CameraInfo, reliability, 'keypoints_reliability', depth=5)
+        topic = Topic('camera_info', CameraInfo, reliability, 'keypoints_reliability', 5, True)
         reports = (node.reporter, node.statistics)
         self._input = Input(node, topic, lambda m, _: self.source.update(m), 0, reports)
 
@@ -90,6 +103,15 @@ class CameraInput(Part):
     def close(self) -> None:
         """End the subscription."""
         self._input.close()
+
+    def watch(self) -> None:
+        """Follow a change of the reliability; that nothing comes is told where it is missed."""
+        self._input.set_reliability(self._node.parameters.keypoints_reliability)
+
+    def faults(self) -> list[str]:
+        """Return why no camera_info has come yet; an old one serves as well as a new one."""
+        fault = '' if self._input.received else self._input.fault()
+        return [fault] if fault else []
 
     def facts(self) -> dict[str, str]:
         """Return how the camera is known and how old the newest camera_info is."""

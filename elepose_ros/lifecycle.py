@@ -55,6 +55,10 @@ class Part:
     def watch(self) -> None:
         """Look after itself, about once a second."""
 
+    def faults(self) -> list[str]:
+        """Return what is wrong now, one sentence with the cure each."""
+        return []
+
     def facts(self) -> dict[str, str]:
         """Return what the diagnostics should show."""
         return {}
@@ -97,7 +101,7 @@ class PartsNode(GuardedLifecycleNode):
             self.reporter.warn(f'unknown {unknown}', f'parameter {unknown} is unknown: ignored')
         on_parameter_changes(self, self._check_changes, self._apply_changes)
         self._diagnostics = DiagnosticsPublisher(self, self.reporter, self.statistics)
-        services.offer(self, self._reset, self._explanation)
+        services.offer(self, self._reset, self.explain)
         self._models: ModelService | None = None
         if LIFTER in used_by:
             self._models = ModelService(self, lambda: self.parameters, self.reporter)
@@ -106,13 +110,20 @@ class PartsNode(GuardedLifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build the parts; a user's error is one sentence and a failed transition."""
+        before = {*self.subscriptions, *self.publishers}
 
         def build() -> None:
             self._parts = self._build(self)
 
         result = self._guarded(build)
         if result != TransitionCallbackReturn.SUCCESS:
+            # What the parts made before one of them failed belongs to nobody.
+            for subscription in set(self.subscriptions) - before:
+                self.destroy_subscription(subscription)
+            for publisher in set(self.publishers) - before:
+                self.destroy_lifecycle_publisher(publisher)
             return result
+        self._warn_of_overrides()
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -162,6 +173,20 @@ class PartsNode(GuardedLifecycleNode):
         if self._models is not None:
             self._models.detach()
 
+    def explain(self) -> list[str]:
+        """Return what is wrong and what to do, one sentence each."""
+        stages = {name: p.p50_ms for name, p in self.statistics.percentiles().items()}
+        return services.explanation(
+            self.get_fully_qualified_name(),
+            self._state_machine.current_state[1],
+            [
+                *self.reporter.recent_troubles(),
+                *(f for part in self._parts for f in part.faults()),
+            ],
+            self.statistics.counts(),
+            stages,
+        )
+
     def autostart(self) -> bool:
         """Configure and activate; False when one of the two failed."""
         success = TransitionCallbackReturn.SUCCESS
@@ -191,6 +216,17 @@ class PartsNode(GuardedLifecycleNode):
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
+    def _warn_of_overrides(self) -> None:
+        for name in getattr(self, '_parameter_overrides', {}):
+            if name.startswith('qos_overrides.') and not self.has_parameter(name):
+                self.reporter.warn(
+                    f'unknown {name}',
+                    f'parameter {name} fits no topic of this node and is ignored; expected '
+                    'qos_overrides.<full topic>.<publisher or subscription>.<history, depth or '
+                    'reliability>, where the reliability of inputs is image_reliability and '
+                    'keypoints_reliability',
+                )
+
     def _stop_parts(self) -> None:
         self._is_active = False
         for part in self._parts:
@@ -211,16 +247,6 @@ class PartsNode(GuardedLifecycleNode):
         for part in self._parts if self._is_active else ():
             part.reset()
         return self._is_active
-
-    def _explanation(self) -> list[str]:
-        stages = {name: p.p50_ms for name, p in self.statistics.percentiles().items()}
-        return services.explanation(
-            self.get_fully_qualified_name(),
-            self._state_machine.current_state[1],
-            self.reporter.recent_troubles(),
-            self.statistics.counts(),
-            stages,
-        )
 
     def _facts(self) -> dict[str, str]:
         return {key: value for part in self._parts for key, value in part.facts().items()}

@@ -22,6 +22,7 @@ from elepose_ros.conversions import (
     message_from_people,
     message_from_skeletons,
 )
+from elepose_ros.endpoints import make_publisher
 from elepose_ros.frames import Frame
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
@@ -42,9 +43,7 @@ class KeypointOutput(Part):
 
     def __init__(self, node: PartsNode) -> None:
         self._node = node
-        self._publisher = node.create_lifecycle_publisher(
-            interfaces.People2D, 'keypoints', result_qos()
-        )
+        self._publisher = make_publisher(node, interfaces.People2D, 'keypoints', result_qos())
 
     def publish(self, frame: Frame) -> None:
         """Publish the keypoints of a frame."""
@@ -81,14 +80,15 @@ class SkeletonOutput(Part):
         self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
         self._header = Header()
         self._is_reset = threading.Event()
-        make = node.create_lifecycle_publisher
-        self._skeletons = make(interfaces.Skeletons3D, 'skeletons', result_qos())
-        self._markers = make(MarkerArray, 'markers', result_qos())
-        self._elevation = make(interfaces.CameraElevation, 'camera_elevation', result_qos())
+        self._skeletons = make_publisher(node, interfaces.Skeletons3D, 'skeletons', result_qos())
+        self._markers = make_publisher(node, MarkerArray, 'markers', result_qos())
+        self._elevation = make_publisher(
+            node, interfaces.CameraElevation, 'camera_elevation', result_qos()
+        )
         self._transform_message: Any = optional_message('tf2_msgs', 'TFMessage')
         self._transforms: Any = None
         if self._transform_message is not None:
-            self._transforms = make(self._transform_message, '/tf', tf_qos())
+            self._transforms = make_publisher(node, self._transform_message, '/tf', tf_qos())
         elif node.parameters.publish_tf:
             node.reporter.warn(
                 'tf2_msgs',

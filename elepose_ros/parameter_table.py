@@ -206,12 +206,14 @@ class Parameters:
         'best_effort',
         'QoS of the image subscription; large images may need reliable',
         choices=_RELIABILITY,
+        dynamic=True,
         used_by=(DETECTOR,),
     )
     keypoints_reliability: str = _row(
         'best_effort',
         'QoS of the keypoints and camera_info subscriptions',
         choices=_RELIABILITY,
+        dynamic=True,
         used_by=(LIFTER,),
     )
     marker_lifetime_s: float = _row(

@@ -25,10 +25,10 @@ class NewestItems(Generic[Item]):
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> bool:
-        """Add an item; True when the oldest one had to make room and is lost."""
+        """Add an item; True when one is lost: the oldest, or this one in a closed queue."""
         with self._changed:
             if self._closed:
-                return False
+                return True
             is_full = len(self._items) == self._depth
             if is_full:
                 self._items.popleft()
@@ -42,12 +42,14 @@ class NewestItems(Generic[Item]):
             self._changed.wait_for(lambda: self._items or self._closed)
             return None if self._closed else self._items.popleft()
 
-    def close(self) -> None:
-        """Forget what is in the queue and let `take` return None from now on."""
+    def close(self) -> int:
+        """Let `take` return None from now on; returns how many items are lost by that."""
         with self._changed:
             self._closed = True
+            lost = len(self._items)
             self._items.clear()
             self._changed.notify_all()
+            return lost
 
 
 class Worker(Generic[Item]):
@@ -63,11 +65,12 @@ class Worker(Generic[Item]):
         """Hand an item over and return at once; True when an older one is lost by that."""
         return self._queue.put(item)
 
-    def close(self) -> None:
-        """Finish the item at hand, forget the others and end the thread."""
-        self._queue.close()
+    def close(self) -> int:
+        """Finish the item at hand and end the thread; returns how many items are lost."""
+        lost = self._queue.close()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+        return lost
 
     def _run(self) -> None:
         while (item := self._queue.take()) is not None:

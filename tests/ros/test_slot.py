@@ -21,9 +21,10 @@ def test_queue_of_two_forgets_the_oldest_and_keeps_the_order() -> None:
 def test_closed_queue_gives_nothing_and_takes_nothing() -> None:
     queue: NewestItems[int] = NewestItems()
     queue.put(1)
-    queue.close()
+    assert queue.close() == 1
+    assert queue.close() == 0
     assert queue.take() is None
-    assert queue.put(2) is False
+    assert queue.put(2) is True
     assert queue.take() is None
 
 

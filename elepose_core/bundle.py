@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bundle: a folder `<name>.elepose` with `lifter.onnx` and `manifest.json`."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +11,25 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from elepose_core.errors import InputError
-from elepose_core.files import replacing, sha256_of
+from elepose_core.errors import InputError, shown
+from elepose_core.files import read_bounded, replacing, sha256_of
 
-__all__ = ['SCHEMA_VERSION', 'Bundle', 'Manifest', 'open_bundle', 'write_bundle']
+__all__ = [
+    'MAX_GRAPH_BYTES',
+    'MAX_MANIFEST_BYTES',
+    'SCHEMA_VERSION',
+    'Bundle',
+    'Manifest',
+    'open_bundle',
+    'write_bundle',
+]
 
 # 2: the graph is told the variance of up, and gives sigma, plausibility and the variance of its
 # own up.
 SCHEMA_VERSION = 2
+# Twenty times the shipped ones.
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_GRAPH_BYTES = 1 << 28
 _SHIPPED = Path(__file__).resolve().parent / 'bundles'
 
 
@@ -80,17 +92,21 @@ def open_bundle(model: str | Path = 'default') -> Bundle:
     # A bare name means a shipped bundle; a path has a separator or the suffix.
     if isinstance(model, str) and folder.name == model and folder.suffix != '.elepose':
         folder = _SHIPPED / f'{model}.elepose'
-        if not folder.is_dir():
+        if folder not in _SHIPPED.glob('*.elepose'):
             shipped = ', '.join(sorted(p.stem for p in _SHIPPED.glob('*.elepose'))) or 'none'
             raise InputError(
-                f'model is {model!r}; expected a shipped bundle ({shipped}) or the path of a '
+                f'model is {shown(model)}; expected a shipped bundle ({shipped}) or the path of a '
                 'folder <name>.elepose'
             )
     manifest = _read_manifest(folder)
     bundle = Bundle(folder, manifest)
-    if not bundle.onnx_path.is_file():
-        raise InputError(f'{bundle.onnx_path} does not exist; the bundle is incomplete')
-    found = sha256_of(bundle.onnx_path)
+    try:
+        graph = read_bounded(bundle.onnx_path, MAX_GRAPH_BYTES)
+    except FileNotFoundError:
+        raise InputError(f'{bundle.onnx_path} does not exist; the bundle is incomplete') from None
+    except OSError as error:
+        raise InputError(f'{bundle.onnx_path} cannot be read ({error.strerror})') from None
+    found = hashlib.sha256(graph).hexdigest()
     if found != manifest.sha256:
         raise InputError(
             f'{bundle.onnx_path} has sha256 {found[:12]}... but its manifest says '
@@ -123,16 +139,22 @@ def write_bundle(folder: Path, manifest: Manifest, write_onnx: Callable[[Path], 
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / 'manifest.json'
     try:
-        tree = json.loads(path.read_text(encoding='utf-8'))
-    except OSError:
+        tree = json.loads(read_bounded(path, MAX_MANIFEST_BYTES).decode())
+    except FileNotFoundError:
         fault = f'{path} cannot be read' if folder.exists() else f'{folder} does not exist'
         raise InputError(f'{fault}; expected a bundle folder') from None
+    except OSError as error:
+        raise InputError(
+            f'{shown(str(path))} cannot be read ({error.strerror}); expected a bundle folder'
+        ) from None
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path} is not JSON ({error})') from None
     version = tree.get('schema_version') if isinstance(tree, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
-            f'{path}: schema_version is {version}; expected {SCHEMA_VERSION} '
+            f'{path}: schema_version is {shown(version)}; expected {SCHEMA_VERSION} '
             '(a bundle of another version of elepose is exported anew from its run)'
         )
     try:

@@ -4,14 +4,17 @@
 
 import contextlib
 import hashlib
+import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from elepose_core.errors import InputError
 
-__all__ = ['replacing', 'sha256_of']
+__all__ = ['open_regular', 'read_bounded', 'replacing', 'sha256_of']
 
 
 @contextlib.contextmanager
@@ -49,6 +52,44 @@ def replacing(path: Path) -> Iterator[Path]:
         raise InputError(f'{path} cannot be written ({error.strerror})') from None
     finally:
         _remove(temporary)
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open for reading a file that may be anybody's; a link to one will do.
+
+    Raises:
+        OSError: It cannot be opened.
+        InputError: It is a folder, a pipe or a device.
+    """
+    try:
+        # A pipe would keep us waiting for its other end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError:  # a NUL in the name
+        raise InputError(f'{str(path)!r} is no name of a file') from None
+    try:
+        # Of what is open, not of the path, which may have changed since.
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f'{path} is no regular file; expected a file on a disk')
+        with os.fdopen(descriptor, 'rb', closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """Return the bytes of a file that may be anybody's.
+
+    Raises:
+        OSError: It cannot be opened.
+        InputError: It is a folder, a pipe or a device, or has more than `largest` bytes, which
+            are then not read.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise InputError(f'{path} has {size} bytes; expected at most {largest}')
+        return file.read(largest)
 
 
 def sha256_of(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 from elepose_core.opencv import opencv
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     'ENCODINGS',
+    'MAX_COMPRESSED_BYTES',
+    'MAX_IMAGE_SIDE',
+    'MAX_JPEG_SCANS',
     'MAX_PIXELS',
     'rgb_from_compressed',
     'rgb_from_photograph',
@@ -36,6 +39,11 @@ Image = NDArray[np.uint8]
 
 # No camera of a robot is larger; a header that says so is damaged or hostile.
 MAX_PIXELS = 64_000_000
+MAX_IMAGE_SIDE = 65_535
+# Compressed, an image is smaller than its pixels.
+MAX_COMPRESSED_BYTES = 3 * MAX_PIXELS
+# Each scan of a progressive JPEG costs a pass over the whole image; cameras and tools make ten.
+MAX_JPEG_SCANS = 32
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,9 @@ def rgb_from_raw(
         MissingDependency: YUV and Bayer images need OpenCV.
     """
     if encoding not in _READERS:
-        raise InputError(f'image encoding is {encoding!r}; expected one of {", ".join(ENCODINGS)}')
+        raise InputError(
+            f'image encoding is {shown(encoding)}; expected one of {", ".join(ENCODINGS)}'
+        )
     _check_size(width, height)
     try:
         flat = memoryview(cast('Buffer', data)).cast('B')
@@ -139,6 +149,10 @@ def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise InputError(
             f'image is {width}x{height} pixels; expected at most {MAX_PIXELS // 10**6} megapixels'
+        )
+    if max(width, height) > MAX_IMAGE_SIDE:
+        raise InputError(
+            f'image is {width}x{height} pixels; expected sides up to {MAX_IMAGE_SIDE}'
         )
 
 
@@ -240,6 +254,11 @@ ENCODINGS = tuple(_READERS)
 
 
 def _decoded(data: 'Bytes', cv2: Any, mode: int) -> Image:
+    size = memoryview(cast('Buffer', data)).nbytes
+    if size > MAX_COMPRESSED_BYTES:
+        raise InputError(
+            f'compressed image has {size} bytes; expected at most {MAX_COMPRESSED_BYTES}'
+        )
     raw = bytes(data)
     if raw.startswith(b'\xff\xd8'):
         _check_size(*_jpeg_size(raw))
@@ -271,13 +290,19 @@ def _jpeg_size(raw: bytes) -> tuple[int, int]:
         if marker == 0xFF:  # fill byte
             position += 1
             continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+        is_frame = 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
+        if is_frame and size is None:
             frame = raw[position + 5 : position + 9]
             size = (_big_endian(frame[2:]), _big_endian(frame[:2]))
         position += 2 + length
         if marker == 0xDA and size is not None:  # the scan's own bytes hold no bare end marker
             if raw.find(b'\xff\xd9', position) < 0:
                 raise InputError(f'JPEG image of {len(raw)} bytes is cut off; it has no end')
+            scans = 1 + raw.count(b'\xff\xda', position)
+            if scans > MAX_JPEG_SCANS:
+                raise InputError(
+                    f'JPEG image has {scans} scans; expected at most {MAX_JPEG_SCANS}'
+                )
             return size
     raise InputError(f'JPEG image of {len(raw)} bytes is damaged; expected a frame and a scan')
 
@@ -292,7 +317,8 @@ def _png_size(raw: bytes) -> tuple[int, int]:
         checksum = _big_endian(raw[end : end + 4])
         if end + 4 > len(raw) or zlib.crc32(raw[position + 4 : end]) != checksum:
             break
-        if name == b'IHDR' and length >= 8:
+        # Decoders go by the first header; a second one must not tell us another size.
+        if name == b'IHDR' and length >= 8 and size is None:
             header = raw[position + 8 : position + 16]
             size = (_big_endian(header[:4]), _big_endian(header[4:]))
         if name == b'IEND' and size is not None:

@@ -16,16 +16,21 @@ from geometry_msgs.msg import Point, Vector3
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 from elepose_core.geometry.camera import Camera
 from elepose_core.images import rgb_from_compressed, rgb_from_raw
+from elepose_core.runtime.bounds import (
+    check_calibration,
+    check_count,
+    check_header,
+    check_ids,
+    check_keypoints,
+)
 from elepose_core.runtime.people import Elevation, People2D, Person2D, Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17, LAYOUTS, Skeleton
 from elepose_ros import interfaces
 
 __all__ = [
-    'MAX_KEYPOINT_PX',
-    'MAX_PEOPLE_PER_MESSAGE',
     'camera_from_message',
     'message_from_elevation',
     'message_from_people',
@@ -35,9 +40,6 @@ __all__ = [
     'stamp_ns_from_header',
 ]
 
-# More is a broken publisher, and would hold the node up for seconds.
-MAX_PEOPLE_PER_MESSAGE = 300
-MAX_KEYPOINT_PX = 1e6
 _RATIONAL_COEFFICIENTS = 8
 
 
@@ -56,6 +58,7 @@ def rgb_from_message(message: Any) -> NDArray[np.uint8]:
     Raises:
         InputError: The image is empty, cut off or of an encoding that is not known.
     """
+    check_header(message.header)
     if hasattr(message, 'format'):
         return rgb_from_compressed(message.data)
     if message.width == 0 or message.height == 0:
@@ -83,6 +86,7 @@ def camera_from_message(message: Any, rectified: bool) -> Camera:
     Raises:
         InputError: The camera is not calibrated or the calibration makes no sense.
     """
+    check_calibration(message)
     matrix = np.array(message.p if rectified else message.k, dtype=np.float64).reshape(3, -1)
     matrix = matrix[:, :3].copy()
     if matrix[0, 0] == 0:
@@ -109,25 +113,26 @@ def people_from_message(message: Any) -> People2D:
     """Read our own People2D message.
 
     Raises:
-        InputError: The layout is unknown, an array has the wrong length or people are too many.
+        InputError: The layout is unknown, an array has the wrong length, or something is beyond
+            the bounds of `elepose_core.runtime.bounds`.
     """
+    check_header(message.header)
     layout = LAYOUTS.get(message.layout)
     if layout is None:
         raise InputError(
-            f'layout of the keypoints is {message.layout!r}; expected one of {", ".join(LAYOUTS)}'
+            f'layout of the keypoints is {shown(message.layout)}; '
+            f'expected one of {", ".join(LAYOUTS)}'
         )
-    if len(message.people) > MAX_PEOPLE_PER_MESSAGE:
-        raise InputError(
-            f'people has {len(message.people)} entries; expected at most {MAX_PEOPLE_PER_MESSAGE}'
-        )
+    check_count(len(message.people))
+    ids = [str(person.id) for person in message.people]
+    check_ids(ids)
     columns = [_columns(person, n, layout) for n, person in enumerate(message.people)]
     # (N, 3, J): of all people at once, since each call on an array costs as much as its work.
     values = np.array(columns, np.float32).reshape(-1, 3, len(layout))
-    _check_reach(values[:, :2])
+    check_keypoints(values[:, :2], values[:, 2])
     keypoints_px = np.ascontiguousarray(values[:, :2].transpose(0, 2, 1))
     people = tuple(
-        Person2D(str(person.id), keypoints_px[number], values[number, 2])
-        for number, person in enumerate(message.people)
+        Person2D(name, keypoints_px[number], values[number, 2]) for number, name in enumerate(ids)
     )
     return People2D(stamp_ns_from_header(message.header), layout.name, people)
 
@@ -221,17 +226,6 @@ def _columns(person: Any, number: int, layout: Skeleton) -> Sequence[Sequence[fl
             f'{lengths[2]} entries; expected {len(layout)} each for layout {layout.name}'
         )
     return columns
-
-
-def _check_reach(points_px: NDArray[np.float32]) -> None:
-    # Points outside the image are welcome, NaN too; beyond this no lens could have seen them.
-    reach = np.abs(points_px)
-    if (reach > MAX_KEYPOINT_PX).any():
-        number = int((reach > MAX_KEYPOINT_PX).any((1, 2)).argmax())
-        raise InputError(
-            f'x and y of people[{number}] reach {np.nanmax(reach[number]):g} px; '
-            f'expected at most {MAX_KEYPOINT_PX:g}, or NaN for a missing keypoint'
-        )
 
 
 def _distortion(message: Any) -> tuple[str, tuple[float, ...]]:

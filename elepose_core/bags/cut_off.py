@@ -6,17 +6,19 @@ An MCAP file is a row of records (one byte of kind, eight bytes of length, conte
 indexed at its end only. Without the end the row still holds every message up to the cut.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from elepose_core.bags.limits import MAX_CHUNK_BYTES
+
 __all__ = ['MAGIC', 'Channel', 'CutOffMcap', 'is_cut_off']
 
 MAGIC = b'\x89MCAP0\r\n'
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 0x03, 0x04, 0x05, 0x06
-_LARGEST_RECORD = 1 << 30
 _HEAD = struct.Struct('<BQ')
 
 
@@ -89,11 +91,13 @@ class CutOffMcap:
 
 def _records(file: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
     """Yield (kind, content, is whole); the last content may be shorter than it says."""
+    size = os.fstat(file.fileno()).st_size
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         kind, length = _HEAD.unpack(head)
-        if length > _LARGEST_RECORD:
+        if length > 2 * MAX_CHUNK_BYTES:
             return
-        content = file.read(length)
+        # What it says may be more than there is, and would be reserved at once.
+        content = file.read(min(length, size - file.tell()))
         yield kind, content, len(content) == length
         if len(content) < length:
             return
@@ -108,7 +112,7 @@ def _records_of_chunk(content: bytes, is_whole: bool) -> Iterator[tuple[int, byt
     compression = content[32 : 32 + name_length].decode('ascii', 'replace')
     data = content[40 + name_length :]
     if compression:
-        if not is_whole or size > _LARGEST_RECORD:
+        if not is_whole or size > MAX_CHUNK_BYTES:
             return
         from rosbags.rosbag2.storage_mcap import decompress
 

@@ -11,6 +11,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from elepose_core.bags.cut_off import CutOffMcap, is_cut_off
+from elepose_core.bags.limits import (
+    MAX_LOG_TIME_NS,
+    MAX_MESSAGE_BYTES,
+    bound_rosbags,
+    check_data_file,
+    check_metadata,
+)
 from elepose_core.bags.typestore import bag_typestore
 from elepose_core.errors import InputError
 
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ['MAX_MESSAGE_BYTES', 'BagMessage', 'BagReader', 'Topic', 'TopicQos', 'is_bag']
 
-MAX_MESSAGE_BYTES = 1 << 28
 _SUFFIXES = ('.mcap', '.db3')
 
 
@@ -80,6 +86,7 @@ class BagReader:
         self.is_cut_off = False
         self.topics: dict[str, Topic] = {}
         self._store = bag_typestore()
+        bound_rosbags()
         self._closing = contextlib.ExitStack()
         self._parts: list[_RosbagsPart | _CutOffPart] = []
         try:
@@ -133,6 +140,11 @@ class BagReader:
                             f'bag {self.path}: a message on {name} has {len(data)} bytes; '
                             f'expected at most {MAX_MESSAGE_BYTES}'
                         )
+                    if not 0 <= log_time <= MAX_LOG_TIME_NS:
+                        raise InputError(
+                            f'bag {self.path}: a message on {name} has log time {log_time} ns; '
+                            f'expected 0..{MAX_LOG_TIME_NS}'
+                        )
                 yield BagMessage(self.topics[name], log_time, data)
 
     def decode(self, message: BagMessage) -> Any:
@@ -166,16 +178,23 @@ class BagReader:
     def _paths_to_read(self) -> list[Path]:
         if not self.path.is_dir():
             if self.path.suffix in _SUFFIXES:
+                check_data_file(self.path)
                 return [self.path]
             raise InputError(
                 f'{self.path} is no bag; expected a rosbag2 folder, a .mcap or a .db3 file'
             )
         files = _data_files(self.path)
+        for file in self.path.glob('*.zstd'):
+            check_data_file(file)
+        if (self.path / 'metadata.yaml').exists():
+            check_metadata(self.path / 'metadata.yaml')
         if not files and not (self.path / 'metadata.yaml').exists():
             raise InputError(
                 f'{self.path} is no bag: it holds no metadata.yaml, .mcap or .db3 (nor .json '
                 'files of keypoints, if those were meant)'
             )
+        for file in files:
+            check_data_file(file)
         is_closed = (self.path / 'metadata.yaml').exists() and not any(
             file.suffix == '.mcap' and is_cut_off(file) for file in files
         )

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`PoseSet`: clips of 2D keypoints with their cameras, and 3D truth where there is any."""
 
+import math
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -11,13 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elepose_core.errors import InputError
-from elepose_core.files import replacing
+from elepose_core.errors import InputError, shown
+from elepose_core.files import open_regular, replacing
+from elepose_core.geometry.camera import FOCAL_PX, MAX_KEYPOINT_PX, MAX_SIDE_PX
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['PoseSet']
+__all__ = ['MAX_INDEX', 'MAX_KEYS', 'MAX_UNPACKED_BYTES', 'MAX_UNPACKED_RATIO', 'PoseSet']
 
 _JOINTS = len(H36M_17)
+# Of a file, before it is read. Small files may unpack to any ratio: zeros pack a thousand to one.
+MAX_KEYS = 1000
+MAX_UNPACKED_BYTES = 1 << 34
+MAX_UNPACKED_RATIO = 100
+_ANY_RATIO_BYTES = 1 << 24
+# Numbers of clips and frames; float64 still tells them apart.
+MAX_INDEX = 1 << 53
 _REQUIRED = ('keypoints_px', 'camera_matrix', 'image_size', 'clip_index', 'frame_index', 'fps')
 
 
@@ -84,6 +94,11 @@ class PoseSet:
                 )
         keypoints = _floats(arrays.pop('keypoints_px'), (None, _JOINTS, 2), source, 'keypoints_px')
         count = len(keypoints)
+        if (np.abs(keypoints) > MAX_KEYPOINT_PX).any():
+            raise InputError(
+                f'{source}: keypoints_px reaches {np.nanmax(np.abs(keypoints)):g}; '
+                f'expected at most {MAX_KEYPOINT_PX:g}, or NaN for a missing keypoint'
+            )
         cameras = _cameras(arrays.pop('camera_matrix'), source)
         clips = _indices(arrays, 'clip_index', count, None, source)
         optional: dict[str, Any] = {}
@@ -150,17 +165,53 @@ _PER_POSE = {
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        # Opened here, because numpy leaves a file that is no archive open.
-        with path.open('rb') as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError('it holds one array without a key')
-            return {key: archive[key] for key in archive.files}
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            _check_archive(archive, file.seek(0, os.SEEK_END))
+            return {
+                member.filename.removesuffix('.npy'): _read_array(archive, member)
+                for member in archive.infolist()
+            }
     except FileNotFoundError:
         raise InputError(f'{path} does not exist; expected a PoseSet npz file') from None
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f'{path} is not a readable npz file of plain arrays ({reason})') from None
+
+
+def _check_archive(archive: zipfile.ZipFile, file_bytes: int) -> None:
+    """Refuse an archive that would not fit into memory, by what it says of itself."""
+    members = archive.infolist()
+    if len(members) > MAX_KEYS or len({m.filename for m in members}) < len(members):
+        raise ValueError(
+            f'it holds {len(members)} keys; expected different ones, {MAX_KEYS} at most'
+        )
+    unpacked = sum(member.file_size for member in members)
+    allowed = min(max(MAX_UNPACKED_RATIO * file_bytes, _ANY_RATIO_BYTES), MAX_UNPACKED_BYTES)
+    if unpacked > allowed:
+        raise ValueError(
+            f'its {file_bytes} bytes unpack to {unpacked}; expected at most {allowed}'
+        )
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    if not member.filename.endswith('.npy'):
+        raise ValueError(f'it holds {shown(member.filename)}; expected names that end in .npy')
+    # A member never yields more bytes than it says; numpy would make room by its header alone.
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(file)
+        wanted = math.prod(shape) * dtype.itemsize
+        if wanted > member.file_size:
+            raise ValueError(
+                f'{shown(member.filename)} says that it has {wanted} bytes; it has fewer'
+            )
+    with archive.open(member) as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def _write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -176,9 +227,12 @@ def _cameras(value: NDArray[Any], source: str) -> NDArray[np.float64]:
     if matrices.shape == (3, 3):
         matrices = matrices[None]
     cameras = _floats(matrices, (None, 3, 3), source, 'camera_matrix', np.float64)
-    if not np.isfinite(cameras).all() or (cameras[:, [0, 1], [0, 1]] <= 0).any():
+    focal = cameras[:, [0, 1], [0, 1]]
+    low, high = FOCAL_PX
+    if not ((focal >= low) & (focal <= high)).all() or not (np.abs(cameras) <= high).all():
         raise InputError(
-            f'{source}: camera_matrix has a focal length that is not > 0 or an infinite entry'
+            f'{source}: camera_matrix has a focal length that is not in {low:g}..{high:g} px, '
+            f'or an entry that is not finite or beyond {high:g}'
         )
     return cameras
 
@@ -190,15 +244,22 @@ def _sizes(value: NDArray[Any], cameras: int, source: str) -> NDArray[np.int64]:
             f'{source}: image_size is {size.dtype} of shape {size.shape}; '
             f'expected integers of shape (2,) or ({cameras}, 2)'
         )
-    if size.size and size.min() < 1:
-        raise InputError(f'{source}: image_size has {size.min()}; expected values >= 1')
+    if size.size and (size.min() < 1 or size.max() > MAX_SIDE_PX):
+        wrong = size.min() if size.min() < 1 else size.max()
+        raise InputError(
+            f'{source}: image_size has {wrong}; expected values >= 1 and <= {MAX_SIDE_PX}'
+        )
     return np.broadcast_to(size.astype(np.int64), (cameras, 2)).copy()
 
 
 def _labels(
     value: NDArray[Any], clip_index: NDArray[np.int64], source: str, key: str
 ) -> NDArray[np.str_]:
-    labels = np.atleast_1d(value).astype(np.str_)
+    found = np.atleast_1d(value)
+    try:
+        labels = found.astype(np.str_)
+    except (TypeError, ValueError):  # bytes that are no ASCII, or a structure
+        raise InputError(f'{source}: {key} is {found.dtype}; expected text') from None
     if labels.ndim != 1:
         raise InputError(f'{source}: {key} has shape {labels.shape}; expected (clips,)')
     if len(clip_index) and clip_index.max() >= len(labels):
@@ -226,7 +287,8 @@ def _floats(
             f'{source}: {key} is {array.dtype} of shape {array.shape}; '
             f'expected numbers of shape ({want})'
         )
-    return np.asarray(array, dtype=kind)
+    with np.errstate(over='ignore'):  # becomes infinite, which the caller judges
+        return np.asarray(array, dtype=kind)
 
 
 def _scores(
@@ -261,6 +323,8 @@ def _indices(
             if below is not None
             else f'{source}: {key} has {index.min()}; expected values >= 0'
         )
+    if count and index.max() > MAX_INDEX:
+        raise InputError(f'{source}: {key} has {index.max()}; expected at most {MAX_INDEX}')
     return index.astype(np.int64)
 
 
@@ -270,5 +334,5 @@ def _fps(value: NDArray[Any], source: str) -> float:
     except (TypeError, ValueError):
         fps = float('nan')
     if not 0 < fps < 1e6:
-        raise InputError(f'{source}: fps is {value}; expected one number > 0')
+        raise InputError(f'{source}: fps is {str(value)[:80]}; expected one number > 0')
     return fps

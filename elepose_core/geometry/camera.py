@@ -9,9 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 
-__all__ = ['DISTORTION_MODELS', 'Camera', 'pixels_from_rays', 'project', 'rays_from_pixels']
+__all__ = [
+    'DISTORTION_MODELS',
+    'FOCAL_PX',
+    'MAX_DISTORTION',
+    'MAX_KEYPOINT_PX',
+    'MAX_SIDE_PX',
+    'Camera',
+    'pixels_from_rays',
+    'project',
+    'rays_from_pixels',
+]
 
 Array = NDArray[np.float64]
 
@@ -22,6 +32,12 @@ _COEFFICIENTS = {
     'rational_polynomial': (8,),
     'equidistant': (4,),
 }
+# What a real camera can have; more is damaged or hostile, and would end in infinities.
+MAX_SIDE_PX = 65_535
+FOCAL_PX = (1e-3, 1e7)
+MAX_DISTORTION = 1e6
+# Points outside the image are welcome; beyond this no lens could have seen them.
+MAX_KEYPOINT_PX = 1e6
 # Distortion is inverted by fixed-point steps; real lenses converge to 1e-9 well before this.
 _UNDISTORT_STEPS = 60
 
@@ -57,9 +73,15 @@ class Camera:
                 f'focal lengths are {matrix[0, 0]:g} and {matrix[1, 1]:g} px; expected > 0 '
                 '(zero means that the camera is not calibrated)'
             )
+        _check_matrix(matrix)
+        if not (0 <= self.width <= MAX_SIDE_PX and 0 <= self.height <= MAX_SIDE_PX):
+            raise InputError(
+                f'camera image is {self.width}x{self.height} pixels; '
+                f'expected 0..{MAX_SIDE_PX} each'
+            )
         if self.distortion_model not in DISTORTION_MODELS:
             raise InputError(
-                f'distortion_model is {self.distortion_model!r}; '
+                f'distortion_model is {shown(self.distortion_model)}; '
                 f'expected one of {", ".join(DISTORTION_MODELS)}'
             )
         counts = _COEFFICIENTS[self.distortion_model]
@@ -68,8 +90,11 @@ class Camera:
                 f'{self.distortion_model} has {len(self.distortion)} distortion coefficients; '
                 f'expected {" or ".join(map(str, counts))}'
             )
-        if not all(math.isfinite(c) for c in self.distortion):
-            raise InputError(f'distortion is {self.distortion}; expected finite coefficients')
+        if not all(abs(c) <= MAX_DISTORTION for c in self.distortion):
+            raise InputError(
+                f'distortion is {self.distortion}; expected finite coefficients up to '
+                f'{MAX_DISTORTION:g}'
+            )
         matrix.setflags(write=False)
         object.__setattr__(self, 'matrix', matrix)
 
@@ -141,6 +166,27 @@ def project(points_cam_m: ArrayLike, camera: Camera) -> Array:
     points = np.asarray(points_cam_m, dtype=np.float64)
     depth = np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
     return pixels_from_rays(points[..., :2] / depth, camera)
+
+
+def _check_matrix(matrix: Array) -> None:
+    """Refuse what is no K: it could not be inverted, or its rays would overflow."""
+    low, high = FOCAL_PX
+    if not (low <= matrix[0, 0] <= high and low <= matrix[1, 1] <= high):
+        raise InputError(
+            f'focal lengths are {matrix[0, 0]:g} and {matrix[1, 1]:g} px; '
+            f'expected {low:g}..{high:g}'
+        )
+    if np.abs(matrix[:2, 1:]).max() > high:
+        raise InputError(
+            f'camera matrix reaches {np.abs(matrix[:2, 1:]).max():g} px; expected at most {high:g}'
+        )
+    below = [matrix[1, 0], *matrix[2]]
+    if max(abs(found - want) for found, want in zip(below, (0, 0, 0, 1), strict=True)) > 1e-6:
+        raise InputError(
+            f'camera matrix has {below[0]:g} at the start of its second row and '
+            f'{", ".join(f"{value:g}" for value in below[1:])} as its third; '
+            'expected 0 and 0, 0, 1'
+        )
 
 
 def _keep(rays: Array, _coefficients: tuple[float, ...]) -> Array:

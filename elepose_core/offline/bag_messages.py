@@ -13,9 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.bags.typestore import bag_typestore
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 from elepose_core.geometry.camera import Camera
 from elepose_core.images import rgb_from_compressed, rgb_from_raw
+from elepose_core.runtime.bounds import (
+    check_calibration,
+    check_count,
+    check_header,
+    check_ids,
+    check_keypoints,
+)
 from elepose_core.runtime.people import Elevation, People2D, Person2D, Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17, LAYOUTS
 
@@ -46,8 +53,6 @@ PEOPLE_2D = 'elepose_ros/msg/People2D'
 SKELETONS_3D = 'elepose_ros/msg/Skeletons3D'
 CAMERA_ELEVATION = 'elepose_ros/msg/CameraElevation'
 _SECOND_NS = 1_000_000_000
-# As for the live node: more is a broken publisher.
-_MAX_PEOPLE = 300
 
 
 def stamp_ns_of(message: Any) -> int:
@@ -92,8 +97,9 @@ def image_from_message(message: Any, type_name: str) -> NDArray[np.uint8]:
     Raises:
         InputError: Encoding, size or data are not an image.
     """
+    check_header(message.header)
     if type_name == COMPRESSED_IMAGE:
-        return rgb_from_compressed(message.data.tobytes())
+        return rgb_from_compressed(message.data)
     return rgb_from_raw(
         message.data,
         int(message.height),
@@ -159,17 +165,18 @@ def people_from_message(message: Any) -> People2D:
     """Return the people of an elepose_ros/People2D message.
 
     Raises:
-        InputError: The layout is unknown or an array has another length than the layout.
+        InputError: The layout is unknown, an array has another length than the layout, or
+            something is beyond the bounds of `elepose_core.runtime.bounds`.
     """
+    check_header(message.header)
     layout = LAYOUTS.get(str(message.layout))
     if layout is None:
         raise InputError(
-            f'layout of the keypoints is {message.layout!r}; expected one of {", ".join(LAYOUTS)}'
+            f'layout of the keypoints is {shown(message.layout)}; '
+            f'expected one of {", ".join(LAYOUTS)}'
         )
-    if len(message.people) > _MAX_PEOPLE:
-        raise InputError(
-            f'people has {len(message.people)} entries; expected at most {_MAX_PEOPLE}'
-        )
+    check_count(len(message.people))
+    check_ids([str(person.id) for person in message.people])
     people = []
     for index, person in enumerate(message.people):
         sizes = (len(person.x), len(person.y), len(person.score))
@@ -180,6 +187,11 @@ def people_from_message(message: Any) -> People2D:
             )
         keypoints = np.stack([_float32(person.x), _float32(person.y)], axis=-1)
         people.append(Person2D(str(person.id), keypoints, _float32(person.score)))
+    if people:
+        check_keypoints(
+            np.stack([person.keypoints_px.T for person in people]),
+            np.stack([person.scores for person in people]),
+        )
     return People2D(stamp_ns_of(message), layout.name, tuple(people))
 
 
@@ -245,6 +257,7 @@ def camera_from_message(message: Any, is_rectified: bool = False) -> Camera | No
     """
     if message is None or message.k[0] == 0:
         return None
+    check_calibration(message)
     values = message.p if is_rectified else message.k
     matrix = np.array(values, np.float64).reshape(3, -1)[:, :3].copy()
     region = message.roi

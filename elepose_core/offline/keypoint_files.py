@@ -12,15 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.data.poseset import PoseSet
-from elepose_core.errors import InputError
-from elepose_core.geometry.camera import Camera
+from elepose_core.errors import InputError, shown
+from elepose_core.files import read_bounded
+from elepose_core.geometry.camera import MAX_KEYPOINT_PX, Camera
 from elepose_core.offline.poses import lifted
 from elepose_core.runtime.lifting import LiftingOptions
 from elepose_core.runtime.predictor import Predictor
 from elepose_core.skeleton import h36m_from, layout_named
 
-__all__ = ['Assumptions', 'ImageSize', 'lift_keypoints', 'read_coco', 'read_openpose']
+__all__ = [
+    'MAX_JSON_BYTES',
+    'Assumptions',
+    'ImageSize',
+    'lift_keypoints',
+    'read_coco',
+    'read_openpose',
+]
 
+# The keypoints of all of COCO's training images have half of that.
+MAX_JSON_BYTES = 1 << 29
 # COCO marks visibility 0, 1 (hidden but labelled), 2; detectors write a score there.
 _FPS = 30.0
 _OPENPOSE = {18: 'openpose_18', 25: 'openpose_25'}
@@ -101,7 +111,7 @@ def read_coco(
             continue  # COCO lists people too small to annotate
         image = person.get('image_id', number)
         if not isinstance(image, int | str):
-            raise InputError(f'{where}: image_id is {image!r}; expected a number or a name')
+            raise InputError(f'{where}: image_id is {shown(image)}; expected a number or a name')
         found = sizes.get(image, size)
         if found is None:
             raise InputError(f'{where}: the image size is unknown; give it with --image-size')
@@ -137,7 +147,7 @@ def read_openpose(
 def _image_sizes(images: Any, source: Path) -> dict[Any, ImageSize]:
     try:
         return {i['id']: ImageSize(int(i['width']), int(i['height'])) for i in images}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(
             f'{source}: images has entries without id, width and height; expected COCO images'
         ) from None
@@ -145,7 +155,9 @@ def _image_sizes(images: Any, source: Path) -> dict[Any, ImageSize]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
+        return json.loads(read_bounded(path, MAX_JSON_BYTES).decode())
+    except InputError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f'{path} is not a readable JSON file ({error})') from None
 
@@ -157,11 +169,16 @@ def _triples(
     joints = len(layout_named(layout))
     try:
         flat = np.asarray(numbers, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         flat = np.empty(0)
     if flat.shape != (3 * joints,):
         raise InputError(f'{where}: {layout} needs {3 * joints} numbers; found {flat.size}')
     triples = flat.reshape(joints, 3)
+    if (np.abs(triples[:, :2]) > MAX_KEYPOINT_PX).any():
+        raise InputError(
+            f'{where}: keypoints reach {np.nanmax(np.abs(triples[:, :2])):g} px; '
+            f'expected at most {MAX_KEYPOINT_PX:g}'
+        )
     scores = np.clip(triples[:, 2], 0.0, 1.0)
     return h36m_from(triples[:, :2], np.where(np.isfinite(scores), scores, 0.0), layout)
 

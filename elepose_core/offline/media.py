@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from elepose_core.data.poseset import PoseSet
 from elepose_core.detect import Detector, make_detector
 from elepose_core.errors import InputError
-from elepose_core.files import replacing
+from elepose_core.files import read_bounded, replacing
 from elepose_core.geometry.camera import Camera
-from elepose_core.images import MAX_PIXELS, rgb_from_photograph
+from elepose_core.images import MAX_COMPRESSED_BYTES, MAX_PIXELS, rgb_from_photograph
 from elepose_core.offline.overlay import drawn_over
 from elepose_core.opencv import opencv
 from elepose_core.runtime.lifting import PeopleLifter
@@ -91,7 +91,7 @@ def frames_of(source: Path) -> Iterator[Frame]:
     if source.suffix.lower() in IMAGE_SUFFIXES:
         _check_file(source, 'picture')
         with _naming(source):
-            yield Frame(0, 0, rgb_from_photograph(source.read_bytes()))
+            yield Frame(0, 0, rgb_from_photograph(read_bounded(source, MAX_COMPRESSED_BYTES)))
         return
     with _opened(source) as (capture, video):
         yield from _decoded(capture, video)

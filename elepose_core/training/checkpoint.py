@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from elepose_core.errors import InputError
-from elepose_core.files import replacing
+from elepose_core.files import open_regular, replacing
 
 __all__ = ['git_revision', 'load_checkpoint', 'save_checkpoint']
 
@@ -29,7 +29,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         InputError: It is absent, damaged or of another schema.
     """
     try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
+        with open_regular(path) as file:
+            state = torch.load(file, map_location='cpu', weights_only=True)
     except FileNotFoundError:
         raise InputError(f'{path} does not exist; expected a checkpoint of a run') from None
     except Exception as error:  # torch raises many kinds for a damaged file

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from elepose_core.errors import InputError
+from elepose_core.runtime.bounds import MAX_PEOPLE_PER_MESSAGE
 from elepose_core.runtime.people import (
     Elevation,
     People2D,
@@ -23,7 +24,6 @@ from elepose_core.runtime.people import (
 )
 from elepose_ros import interfaces
 from elepose_ros.conversions import (
-    MAX_PEOPLE_PER_MESSAGE,
     camera_from_message,
     message_from_elevation,
     message_from_people,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every backend is given and gives."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from elepose_core.errors import InputError
 
 __all__ = ['DEVICES', 'Backend', 'Device', 'Feeds', 'Float32', 'Graph', 'in_batches', 'warm_up']
 
@@ -34,6 +37,20 @@ class Graph:
     sha256: str
     inputs: Mapping[str, tuple[int, ...]]
     outputs: tuple[str, ...]
+
+    def read(self) -> bytes:
+        """Return the bytes of the file.
+
+        Raises:
+            InputError: They are not those that were checked when the bundle was opened.
+        """
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise InputError(f'{self.path} cannot be read ({error.strerror})') from None
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise InputError(f'{self.path} has changed since it was opened')
+        return data
 
 
 class Backend(Protocol):

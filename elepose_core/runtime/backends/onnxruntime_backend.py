@@ -72,10 +72,12 @@ def _session(graph: Graph, device: Device, threads: int) -> Any:
     options.inter_op_num_threads = 1
     # Threads that spin between frames would take a robot's cores for nothing.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    # The bytes that were checked: the file may be another one by now.
+    onnx = graph.read()
     try:
         # Without its own fallback, which would go on with the CPU and only print that.
         return onnxruntime.InferenceSession(
-            graph.path, options, providers=_providers(graph, device), enable_fallback=0
+            onnx, options, providers=_providers(graph, device), enable_fallback=0
         )
     except Exception as error:  # onnxruntime's own classes are not public
         what = 'it' if device == 'cpu' else PROVIDERS[device]

@@ -20,6 +20,7 @@ __all__ = [
     'GuardedLifecycleNode',
     'create_subscription',
     'make_executor',
+    'message_class',
     'on_parameter_changes',
     'optional_message',
     'publisher_events',
@@ -94,6 +95,21 @@ def create_subscription(
     except rclpy_implementation.UnsupportedEventTypeError:
         # Not every middleware counts what it loses.
         return node.create_subscription(*what, event_callbacks=make(**callbacks), **more)
+
+
+def message_class(type_name: str) -> Any:
+    """Return the Python class of a ROS message type such as 'sensor_msgs/msg/Image'.
+
+    Raises:
+        InputError: The package is not installed or has no such message.
+    """
+    package, _, name = type_name.partition('/msg/')
+    try:
+        return getattr(importlib.import_module(f'{package}.msg'), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f'message type {type_name} is not installed; install or source the package {package}'
+        ) from error
 
 
 def optional_message(package: str, name: str) -> Any | None:

@@ -24,7 +24,8 @@ from rclpy.utilities import remove_ros_args
 
 from elepose_core.bags import BagReader, BagWriter, TopicQos, recording_bag, writing_bag
 from elepose_core.errors import InputError
-from elepose_ros.replay import StopFlag, complain, message_class, say
+from elepose_ros.compat import message_class
+from elepose_ros.replay import StopFlag, complain, say
 
 __all__ = ['Record', 'main', 'recover']
 

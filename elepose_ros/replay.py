@@ -3,14 +3,12 @@
 """Play a recorded bag into live topics, for machines where `ros2 bag play` is not installed."""
 
 import argparse
-import importlib
 import math
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import rclpy
 from rclpy.duration import Duration
@@ -23,8 +21,10 @@ from rosgraph_msgs.msg import Clock
 
 from elepose_core.bags import BagMessage, BagReader, Topic, bag_typestore
 from elepose_core.errors import InputError
+from elepose_ros.compat import message_class
+from elepose_ros.in_step import InStep
 
-__all__ = ['Replay', 'StopFlag', 'complain', 'main', 'message_class', 'restamped', 'say']
+__all__ = ['Replay', 'StopFlag', 'complain', 'main', 'restamped', 'say']
 
 _CLOCK_PERIOD_S = 0.025
 _LOOK_AGAIN_S = 0.05
@@ -40,21 +40,6 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Say on stderr what went wrong."""
     sys.stderr.write(f'{text}\n')
-
-
-def message_class(type_name: str) -> Any:
-    """Return the Python class of a ROS message type such as 'sensor_msgs/msg/Image'.
-
-    Raises:
-        InputError: The package is not installed or has no such message.
-    """
-    package, _, name = type_name.partition('/msg/')
-    try:
-        return getattr(importlib.import_module(f'{package}.msg'), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(
-            f'message type {type_name} is not installed; install or source the package {package}'
-        ) from error
 
 
 def restamped(data: bytes, stamp_ns: int) -> bytes:
@@ -108,6 +93,7 @@ class Replay:
                 f'bag {bag.path} has no topic {unknown[0]}; it holds {", ".join(bag.topics)}'
             )
         self._publishers = {name: self._publisher(bag.topics[name]) for name in self._topics}
+        self._in_step = self._step() if options.in_step else None
         self._clock = node.create_publisher(Clock, '/clock', 10) if options.clock else None
         self._stamps: dict[int, int] = {}
         self.sent = 0
@@ -131,22 +117,35 @@ class Replay:
                 )
             time.sleep(_LOOK_AGAIN_S)
 
+    def find_answers(self) -> None:
+        """Wait for the topic that the replay keeps step with, when it does."""
+        if self._in_step:
+            self._in_step.find()
+
     def play(self) -> None:
-        """Play the bag once through, each message at its time."""
+        """Play the bag once through, each message at its time or when the last one is answered."""
         first_ns = None
         self._stamps.clear()
         begin = time.monotonic()
         for message in self._bag.messages(self._topics):
             if first_ns is None:
                 first_ns = message.log_time_ns
-            due = begin + (message.log_time_ns - first_ns) * 1e-9 / self._options.rate
-            self._sleep_until(due, message.log_time_ns)
+            if self._in_step:
+                self._in_step.wait_for_turn(message.topic.name)
+            else:
+                due = begin + (message.log_time_ns - first_ns) * 1e-9 / self._options.rate
+                self._sleep_until(due, message.log_time_ns)
+                self.latest_s = max(self.latest_s, time.monotonic() - due)
             if self._stop:
                 return
-            self.latest_s = max(self.latest_s, time.monotonic() - due)
             self._tell_time(message.log_time_ns)
-            self._publishers[message.topic.name].publish(self._bytes_of(message))
+            data = self._bytes_of(message)
+            self._publishers[message.topic.name].publish(data)
             self.sent += 1
+            if self._in_step:
+                self._in_step.note(message.topic.name, data)
+        if self._in_step:
+            self._in_step.wait_for_answer()
 
     def finish(self, timeout_s: float = 5.0) -> None:
         """Wait until reliable subscribers have everything, or one of them seems to be dead."""
@@ -154,6 +153,15 @@ class Replay:
         for publisher in self._publishers.values():
             left_s = max(0.0, end - time.monotonic())
             publisher.wait_for_all_acked(Duration(seconds=left_s))
+
+    def _step(self) -> InStep:
+        asked, answer = self._options.in_step
+        if asked not in self._topics or not _begins_with_header(self._bag.topics[asked].type):
+            raise InputError(
+                f'--in-step is {asked} {answer}; expected a topic with stamps that is played, of '
+                f'{", ".join(self._topics)}, before the one that answers it'
+            )
+        return InStep(self._node, asked, answer, lambda: bool(self._stop))
 
     def _publisher(self, topic: Topic) -> Publisher:
         offered = topic.qos
@@ -216,6 +224,7 @@ def _run(options: argparse.Namespace, line: list[str]) -> int:
         replay = Replay(rclpy.create_node('replay'), bag, options, stop)
         if options.wait_for_subscribers is not None:
             replay.wait_for_subscribers(options.wait_for_subscribers)
+        replay.find_answers()
         begin = time.monotonic()
         turns = 0
         while not stop and turns < options.loop:
@@ -223,10 +232,8 @@ def _run(options: argparse.Namespace, line: list[str]) -> int:
             turns += 1
         if not stop:
             replay.finish()
-        say(
-            f'replay: {replay.sent} messages in {time.monotonic() - begin:.1f} s, '
-            f'at most {replay.latest_s * 1000:.0f} ms behind'
-        )
+        pace = 'in step' if options.in_step else f'at most {replay.latest_s * 1000:.0f} ms behind'
+        say(f'replay: {replay.sent} messages in {time.monotonic() - begin:.1f} s, {pace}')
     return 0
 
 
@@ -237,6 +244,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('bag', type=Path, help='bag folder, .mcap or .db3 file')
     parser.add_argument('--topics', nargs='+', metavar='NAME', help='play only these')
     parser.add_argument('--rate', type=_positive, default=1.0, help='1 = as recorded')
+    parser.add_argument(
+        '--in-step',
+        nargs=2,
+        metavar=('TOPIC', 'ANSWER'),
+        help='send no message on TOPIC before one with its stamp has come on ANSWER: the node '
+        'behind it then drops none, whatever its pace; --rate does not count',
+    )
     parser.add_argument(
         '--loop',
         type=_positive,

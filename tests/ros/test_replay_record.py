@@ -221,7 +221,8 @@ def test_a_topic_that_never_comes_is_named(run, tmp_path):
 
 def test_restamping_changes_the_stamp_only():
     pytest.importorskip('rclpy')
-    from elepose_ros.replay import message_class, restamped
+    from elepose_ros.compat import message_class
+    from elepose_ros.replay import restamped
 
     data = bytes.fromhex('00010000 64000000 05000000 02000000 6300 0000')
     moved = restamped(data, 7 * 10**9 + 3)

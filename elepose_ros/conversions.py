@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Vector3
+from geometry_msgs.msg import Vector3
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
@@ -26,15 +26,14 @@ from elepose_core.runtime.bounds import (
     check_ids,
     check_keypoints,
 )
-from elepose_core.runtime.people import Elevation, People2D, Person2D, Skeleton3D, Skeletons3D
-from elepose_core.skeleton import H36M_17, LAYOUTS, Skeleton
+from elepose_core.runtime.people import Elevation, People2D, Person2D
+from elepose_core.skeleton import LAYOUTS, Skeleton
 from elepose_ros import interfaces
 
 __all__ = [
     'camera_from_message',
     'message_from_elevation',
     'message_from_people',
-    'message_from_skeletons',
     'people_from_message',
     'rgb_from_message',
     'stamp_ns_from_header',
@@ -163,15 +162,6 @@ def message_from_people(
     return message
 
 
-def message_from_skeletons(skeletons: Skeletons3D, header: Header) -> interfaces.Skeletons3D:
-    """Write our own Skeletons3D message with the header of the input."""
-    return interfaces.Skeletons3D(
-        header=header,
-        layout=H36M_17.name,
-        skeletons=[_message_from_skeleton(skeleton) for skeleton in skeletons.skeletons],
-    )
-
-
 def message_from_elevation(
     elevation: Elevation | None, header: Header
 ) -> interfaces.CameraElevation:
@@ -198,22 +188,6 @@ def message_from_elevation(
         up=Vector3(x=up[0], y=up[1], z=up[2]),
         samples=int(elevation.samples),
         status=kind.CONVERGED if elevation.converged else kind.COLLECTING,
-    )
-
-
-def _message_from_skeleton(skeleton: Skeleton3D) -> interfaces.Skeleton3D:
-    x, y, z = (float(value) for value in skeleton.root_cam_m)
-    return interfaces.Skeleton3D(
-        id=skeleton.id,
-        x=_floats(skeleton.joints_cam_m[:, 0]),
-        y=_floats(skeleton.joints_cam_m[:, 1]),
-        z=_floats(skeleton.joints_cam_m[:, 2]),
-        sigma=_floats(skeleton.sigma_m),
-        score=_floats(skeleton.scores),
-        root=Point(x=x, y=y, z=z),
-        root_covariance=np.ascontiguousarray(skeleton.root_covariance_m2, np.float64).reshape(9),
-        scale_source=int(skeleton.scale_source),
-        plausibility=float(skeleton.plausibility),
     )
 
 

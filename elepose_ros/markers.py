@@ -5,8 +5,7 @@
 A marker is known by its namespace and id. The id is the track of the person, so that a new frame
 replaces the old one in place and nothing flickers.
 
-Messages are written as bytes, as the middleware sends them. rclpy would turn them into bytes value
-by value, which for the markers of twenty people takes longer than lifting them.
+Messages are written as bytes; see `cdr`.
 """
 
 import struct
@@ -21,6 +20,7 @@ from visualization_msgs.msg import Marker
 
 from elepose_core.runtime.people import Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17
+from elepose_ros import cdr
 
 __all__ = ['BONES', 'JOINTS', 'markers_from_skeletons', 'markers_that_delete_all']
 
@@ -40,18 +40,14 @@ def _colour_of_joint(joint: int) -> tuple[float, ...]:
     return _RIGHT if joint in H36M_17.right else _MIDDLE
 
 
-_COLOURS = np.array([_colour_of_joint(joint) for joint in range(len(H36M_17))], np.float32)
+_COLOURS = np.array([_colour_of_joint(joint) for joint in range(len(H36M_17))], '<f4')
 # From parent to child. A limb has the colour of its far end: pelvis to left hip is left.
 _ENDS = np.array(H36M_17.bones)
 _END_COLOURS = np.repeat(_COLOURS[_ENDS[:, 1]], 2, axis=0)
 
-# Plain CDR, little endian. A value is aligned to its size, counted from behind these four bytes.
-# Source: OMG RTPS 10.2, OMG CORBA 9.3.
-_ENCAPSULATION = b'\x00\x01\x00\x00'
-_STAMP, _NUMBERS = struct.Struct('<iI'), struct.Struct('<iii')
+_NUMBERS = struct.Struct('<iii')
 _LIFETIME = struct.Struct('<iI?3x')  # with frame_locked: points belong to the stamp
-_COUNT, _NONE = struct.Struct('<I'), bytes(4)
-_NO_TEXT = b'\x01\0\0\0\0\0\0\0'
+_NONE, _NO_TEXT = bytes(4), b'\x01\0\0\0\0\0\0\0'
 # texture_resource; stamp, frame, format and data of texture; uv_coordinates; text; mesh_resource;
 # name and data of mesh_file; mesh_use_embedded_materials
 _END = b''.join(
@@ -105,55 +101,65 @@ def _people(skeletons: Sequence[Skeleton3D]) -> Iterator[_Marker]:
     if not skeletons:
         return
     joints = np.array([skeleton.joints_cam_m for skeleton in skeletons], '<f8')
-    known = np.isfinite(joints).all(-1)
+    known = np.isfinite(joints[..., 0])
     ends, ends_known = joints[:, _ENDS.ravel()], known[:, _ENDS].all(-1).repeat(2, axis=1)
+    whole = known.all(1).tolist()
     width, size = (_BONE_WIDTH_M, 0.0, 0.0), (_JOINT_DIAMETER_M,) * 3
-    for person, skeleton in enumerate(skeletons):
-        lines = _known(ends[person], _END_COLOURS, ends_known[person])
+    for row, skeleton in enumerate(skeletons):
+        lines = _known(ends[row], _END_COLOURS, None if whole[row] else ends_known[row])
         yield _Marker(Marker.ADD, BONES, skeleton.track, Marker.LINE_LIST, width, *lines)
-        spheres = _known(joints[person], _COLOURS, known[person])
+        spheres = _known(joints[row], _COLOURS, None if whole[row] else known[row])
         yield _Marker(Marker.ADD, JOINTS, skeleton.track, Marker.SPHERE_LIST, size, *spheres)
 
 
 def _known(
-    points: NDArray[np.float64], colours: NDArray[np.float32], known: NDArray[np.bool_]
+    points: NDArray[np.float64],
+    colours: NDArray[np.float32],
+    known: NDArray[np.bool_] | None,
 ) -> tuple[bytes, bytes]:
-    return points[known].tobytes(), colours[known].astype('<f4').tobytes()
+    """Return the bytes of those points, and of their colours, that are known; None = all."""
+    if known is None:
+        return points.tobytes(), colours.tobytes()
+    return points[known].tobytes(), colours[known].tobytes()
 
 
 def _written(markers: list[_Marker], header: Header, lifetime_s: float) -> bytes:
     """Return a visualization_msgs/MarkerArray; its fields are the same from Humble on."""
-    stamp = _STAMP.pack(header.stamp.sec, header.stamp.nanosec)
-    lifetime = _LIFETIME.pack(int(lifetime_s), int(lifetime_s % 1 * 1e9), False)
-    body = bytearray(_COUNT.pack(len(markers)))
+    stamp = cdr.stamp(header)
+    parts = [cdr.COUNT.pack(len(markers))]
+    length = len(parts[0])
     for marker in markers:
-        body += bytes(-len(body) % 4)
-        body += stamp
-        body += _names(header.frame_id, marker.namespace)
-        body += _NUMBERS.pack(marker.number, marker.kind, marker.action)
-        body += bytes(-len(body) % 8)
-        body += _pose(marker.scale)
-        body += lifetime if marker.action == Marker.ADD else bytes(_LIFETIME.size)
-        body += _COUNT.pack(len(marker.points) // 24)
-        if marker.points:
-            body += bytes(-len(body) % 8)
-        body += marker.points
-        body += _COUNT.pack(len(marker.colours) // 16)
-        body += marker.colours
-        body += _END
-    return _ENCAPSULATION + bytes(body)
+        numbers = _NUMBERS.pack(marker.number, marker.kind, marker.action)
+        start = cdr.padding(length, 4) + stamp + _names(header.frame_id, marker.namespace)
+        length += len(start) + len(numbers)
+        shown_s = lifetime_s if marker.action == Marker.ADD else 0.0
+        middle = _middle(length % 8, marker.scale, shown_s, len(marker.points) // 24)
+        end = _end(marker.colours)
+        length += len(middle) + len(marker.points) + len(end)
+        parts += (start, numbers, middle, marker.points, end)
+    return cdr.message(parts)
 
 
 @lru_cache(maxsize=64)
 def _names(frame_id: str, namespace: str) -> bytes:
-    written = b''
-    for name in (frame_id, namespace):
-        data = name.encode() + b'\0'
-        written += _COUNT.pack(len(data)) + data + bytes(-len(data) % 4)
-    return written
+    return cdr.text(frame_id) + cdr.text(namespace)
 
 
-@lru_cache(maxsize=8)
-def _pose(scale: tuple[float, float, float]) -> bytes:
-    """Return pose, scale and colour of the marker as a whole."""
-    return struct.pack('<10d4f', *(0.0,) * 6, 1.0, *scale, *_MIDDLE)
+@lru_cache(maxsize=256)
+def _middle(
+    length: int, scale: tuple[float, float, float], lifetime_s: float, points: int
+) -> bytes:
+    """Return what stands between numbers, which end at `length`, and so many points.
+
+    Pose, scale, colour of the marker as a whole, lifetime, frame_locked and the number of points.
+    """
+    pose = struct.pack('<10d4f', *(0.0,) * 6, 1.0, *scale, *_MIDDLE)
+    lifetime = _LIFETIME.pack(int(lifetime_s), int(lifetime_s % 1 * 1e9), False)
+    middle = cdr.padding(length, 8) + pose + lifetime + cdr.COUNT.pack(points)
+    return middle + cdr.padding(length + len(middle), 8) if points else middle
+
+
+@lru_cache(maxsize=256)
+def _end(colours: bytes) -> bytes:
+    """Return the colours, their number before them, and what is not used."""
+    return cdr.COUNT.pack(len(colours) // 16) + colours + _END

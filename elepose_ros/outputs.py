@@ -17,11 +17,7 @@ from elepose_core.runtime.predictor import Predictor
 from elepose_ros import interfaces
 from elepose_ros.camera_source import CameraSource
 from elepose_ros.compat import optional_message
-from elepose_ros.conversions import (
-    message_from_elevation,
-    message_from_people,
-    message_from_skeletons,
-)
+from elepose_ros.conversions import message_from_elevation, message_from_people
 from elepose_ros.endpoints import make_publisher
 from elepose_ros.frames import Frame
 from elepose_ros.lifecycle import Part, PartsNode
@@ -29,6 +25,7 @@ from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
 from elepose_ros.model_service import model_text
 from elepose_ros.parameters import Parameters
 from elepose_ros.qos import result_qos, tf_qos
+from elepose_ros.skeleton_message import message_from_skeletons
 from elepose_ros.tf import level_transform
 
 __all__ = ['KeypointOutput', 'SkeletonOutput']

@@ -19,15 +19,12 @@ from elepose_core.runtime.people import (
     People2D,
     Person2D,
     ScaleSource,
-    Skeleton3D,
-    Skeletons3D,
 )
 from elepose_ros import interfaces
 from elepose_ros.conversions import (
     camera_from_message,
     message_from_elevation,
     message_from_people,
-    message_from_skeletons,
     people_from_message,
     rgb_from_message,
     stamp_ns_from_header,
@@ -110,33 +107,6 @@ def test_people_survive_the_way_through_a_message() -> None:
     back = people_from_message(message)
     np.testing.assert_array_equal(back.people[0].keypoints_px, keypoints_px)
     np.testing.assert_array_equal(back.people[0].scores, person.scores)
-
-
-def test_skeletons_become_a_message_with_the_input_header() -> None:
-    joints = np.arange(51, dtype=np.float32).reshape(17, 3)
-    joints[4] = np.nan
-    skeleton = Skeleton3D(
-        id='anna',
-        track=2,
-        joints_cam_m=joints,
-        sigma_m=np.linspace(0, 0.16, 17, dtype=np.float32),
-        scores=np.full(17, 0.9, np.float32),
-        root_cam_m=np.array([0.5, 0.25, 4.0]),
-        root_covariance_m2=np.arange(9.0).reshape(3, 3),
-        scale_source=ScaleSource.STATURE,
-        plausibility=0.25,
-    )
-    message = message_from_skeletons(Skeletons3D(0, (skeleton,), (), None, False, (0,)), HEADER)
-    assert message.header == HEADER
-    assert message.layout == 'h36m_17'
-    only = message.skeletons[0]
-    assert (only.x[2], only.y[2], only.z[2]) == (6, 7, 8)
-    assert math.isnan(only.x[4])
-    assert (only.root.x, only.root.y, only.root.z) == (0.5, 0.25, 4.0)
-    assert list(only.root_covariance) == list(range(9))
-    assert only.scale_source == interfaces.Skeleton3D.STATURE == ScaleSource.STATURE
-    np.testing.assert_allclose(only.sigma, np.arange(17) / 100, rtol=1e-6)
-    assert only.plausibility == 0.25
 
 
 def test_scale_sources_have_the_numbers_of_the_message() -> None:

@@ -85,7 +85,7 @@ def our_tracker() -> Track:
     tracker = Tracker(MAX_GAP_S)
 
     def track(people: list[Array], stamp_ns: int) -> Sequence[int]:
-        keypoints = [person.astype(np.float32) for person in people]
+        keypoints = np.array(people, np.float32).reshape(-1, 17, 2)
         return tracker.update(keypoints, [''] * len(people), stamp_ns)[0]
 
     return track

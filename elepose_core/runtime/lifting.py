@@ -150,9 +150,7 @@ class PeopleLifter:
         if was_reset:
             self.reset()
         self._last_ns = people.stamp_ns
-        numbers, ended = self._tracker.update(
-            list(usable.keypoints_px), usable.ids, people.stamp_ns
-        )
+        numbers, ended = self._tracker.update(usable.keypoints_px, usable.ids, people.stamp_ns)
         self._smoother.forget(ended)
         lifted = self.predictor.lift(
             usable.rays.astype(np.float32), usable.scores, *self._fused_up(len(numbers))

@@ -54,14 +54,22 @@ def level_from_camera(up_cam: ArrayLike) -> Array:
     horizontal part of the axis; its image's top edge serves as forward instead.
     """
     up = np.asarray(up_cam, np.float64)
-    z = up / np.linalg.norm(up, axis=-1, keepdims=True)
-    axis = np.broadcast_to([0.0, 0.0, 1.0], z.shape)
-    forward = axis - z * z[..., 2:]
-    degenerate = np.linalg.norm(forward, axis=-1, keepdims=True) < 1e-6
-    image_top = np.broadcast_to([0.0, -1.0, 0.0], z.shape)
-    forward = np.where(degenerate, image_top - z * -z[..., 1:2], forward)
-    x = forward / np.linalg.norm(forward, axis=-1, keepdims=True)
-    return np.stack([x, np.cross(z, x), z], axis=-2)
+    z = up / np.sqrt(np.square(up).sum(-1, keepdims=True))
+    # Left is up x forward, whatever of the optical axis is vertical.
+    across, down, along = z[..., 0], z[..., 1], z[..., 2]
+    zero, length = np.zeros_like(along), np.hypot(across, down)
+    degenerate = length < 1e-6
+    left_x, left_z = np.where(degenerate, along, down), np.where(degenerate, -across, zero)
+    left_y = np.where(degenerate, zero, -across)
+    y = np.stack([left_x, left_y, left_z], axis=-1)
+    y /= np.sqrt(np.square(y).sum(-1, keepdims=True))
+    left_x, left_y, left_z = y[..., 0], y[..., 1], y[..., 2]
+    x = [
+        left_y * along - left_z * down,
+        left_z * across - left_x * along,
+        left_x * down - left_y * across,
+    ]
+    return np.stack([np.stack(x, axis=-1), y, z], axis=-2)
 
 
 def angle_between(a: ArrayLike, b: ArrayLike) -> Array:

@@ -31,11 +31,13 @@ _RCLError: type[Exception] = rclpy_implementation.RCLError
 
 def make_executor(name: str) -> Executor:
     """Return the executor of the parameter `executor`: auto, single or events."""
-    if name != 'events':
+    if name == 'single':
         return SingleThreadedExecutor()
     try:
         from rclpy.experimental import EventsExecutor
     except ImportError:
+        if name == 'auto':
+            return SingleThreadedExecutor()
         raise InputError(
             'parameter executor is events but this rclpy has no EventsExecutor; '
             'expected auto or single (events comes with Jazzy)'

@@ -157,12 +157,14 @@ class SkeletonOutput(Part):
     def _publish(self, result: Skeletons3D, header: Header) -> None:
         parameters = self._node.parameters
         self._header = header
-        self._skeletons.publish(message_from_skeletons(result, header))
-        # Markers cost the most of all messages; nobody pays when nobody looks.
+        # Writing a message costs more than sending it; nobody pays when nobody listens.
+        if self._skeletons.get_subscription_count():
+            self._skeletons.publish(message_from_skeletons(result, header))
         if self._markers.get_subscription_count():
             lifetime_s = parameters.marker_lifetime_s
             self._markers.publish(markers_from_skeletons(result, header, lifetime_s))
-        self._elevation.publish(message_from_elevation(result.elevation, header))
+        if self._elevation.get_subscription_count():
+            self._elevation.publish(message_from_elevation(result.elevation, header))
         if result.elevation is None or self._transforms is None or not parameters.publish_tf:
             return
         if not header.frame_id:
@@ -171,6 +173,8 @@ class SkeletonOutput(Part):
                 'frame_id of the input is empty: no level frame is sent to /tf and RViz shows '
                 'nothing; set it in the camera driver',
             )
+            return
+        if not self._transforms.get_subscription_count():
             return
         transform = level_transform(result.elevation.up_cam, header)
         self._transforms.publish(self._transform_message(transforms=[transform]))

@@ -1,5 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
+import sys
 from typing import Any
 
 import pytest
@@ -10,15 +11,24 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
+from elepose_core.errors import InputError
 from elepose_ros.compat import GuardedLifecycleNode, make_executor, optional_message
 
 
 @pytest.mark.ros
-def test_auto_and_single_are_the_executor_that_every_distribution_has(probe: Any) -> None:
+def test_auto_is_the_events_executor_where_it_exists(
+    probe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = make_executor('auto')
+    assert type(executor).__name__ == 'EventsExecutor'
+    executor.shutdown()
+    monkeypatch.setitem(sys.modules, 'rclpy.experimental', None)
     for name in ('auto', 'single'):
         executor = make_executor(name)
         assert isinstance(executor, SingleThreadedExecutor)
         executor.shutdown()
+    with pytest.raises(InputError, match='executor is events but this rclpy has no'):
+        make_executor('events')
 
 
 def test_a_package_that_is_absent_is_none() -> None:

@@ -23,7 +23,7 @@ STEPS ?= discovery=1000 alternation=1000 training=4000
 BASE ?= runs/default
 DEFAULT_DATA ?= $(or $(ELEPOSE_DATA),$(error set ELEPOSE_DATA to the folder that holds mocap/))
 
-.PHONY: help setup format check test test-ros test-numpy1 demo bench train-example train-default ablations docs clean
+.PHONY: help setup format check test test-ros test-ros-adapters test-numpy1 demo bench train-example train-default ablations docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -59,6 +59,13 @@ endif
 test-ros: setup
 	@$(ENTER)
 	python3 -m pytest tests/ros tests/test_launch.py
+
+## make test-ros-adapters  input from yolo_ros, ZED and ROS4HRI, output to ROS4HRI, with their real messages
+test-ros-adapters: setup
+	@$(ENTER)
+	bash tools/ros/test_interfaces.sh
+	set +u; source .ros/test_interfaces/install/local_setup.bash; set -u
+	python3 -m pytest tests/ros/test_adapters.py tests/ros/test_foreign_topics.py
 
 ## make test-numpy1    the library's tests with NumPy 1.26
 test-numpy1: setup

@@ -11,7 +11,7 @@ from typing import Any
 
 from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera
-from elepose_ros.conversions import camera_from_message
+from elepose_ros.conversions import camera_from_message, image_size_from_message
 from elepose_ros.parameters import Parameters
 from elepose_ros.reports import Reporter
 
@@ -67,12 +67,7 @@ class CameraSource:
         Raises:
             InputError: The calibration belongs to an image of another shape, or makes no sense.
         """
-        if self.state == 'waiting':
-            timeout_s = self._parameters().camera_info_timeout_s
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._message is not None or self._closed, timeout_s
-                )
+        self._wait_for_first()
         if self._message is None:
             return self._assumed('assumed', width, height)
         if self._message.k[0] == 0:
@@ -86,6 +81,23 @@ class CameraSource:
             # Some drivers leave the size out: then the numbers are those of the image at hand.
             return dataclasses.replace(camera, width=width, height=height)
         return camera.scaled_to(width, height) if width and height else camera
+
+    def image_size(self) -> tuple[int, int]:
+        """Return width and height as camera_info says, px; 0 while there is none.
+
+        Waits for the first camera_info. A camera that is not calibrated may still know its size.
+        """
+        self._wait_for_first()
+        if self._message is None:
+            return 0, 0
+        return image_size_from_message(self._message)
+
+    def _wait_for_first(self) -> None:
+        if self.state != 'waiting':
+            return
+        timeout_s = self._parameters().camera_info_timeout_s
+        with self._changed:
+            self._changed.wait_for(lambda: self._message is not None or self._closed, timeout_s)
 
     def _calibrated(self) -> Camera:
         message, rectified = self._message, self._parameters().image_rectified

@@ -32,6 +32,7 @@ from elepose_ros import interfaces
 
 __all__ = [
     'camera_from_message',
+    'image_size_from_message',
     'message_from_elevation',
     'message_from_people',
     'people_from_message',
@@ -93,18 +94,29 @@ def camera_from_message(message: Any, rectified: bool) -> Camera:
             f'{"P" if rectified else "K"}[0] of camera_info is 0; expected a focal length > 0 '
             '(the camera is not calibrated)'
         )
-    binning_x, binning_y = max(message.binning_x, 1), max(message.binning_y, 1)
+    binning_x, binning_y = _binning(message)
     region = message.roi
     matrix[:2, 2] -= (region.x_offset, region.y_offset)
     matrix[0] /= binning_x
     matrix[1] /= binning_y
     model, distortion = ('none', ()) if rectified else _distortion(message)
+    width, height = image_size_from_message(message)
     return Camera(
         matrix=matrix,
-        width=int(region.width or message.width) // binning_x,
-        height=int(region.height or message.height) // binning_y,
+        width=width,
+        height=height,
         distortion_model=model,
         distortion=distortion,
+    )
+
+
+def image_size_from_message(message: Any) -> tuple[int, int]:
+    """Return width and height, px, of the image of a CameraInfo; 0 where it does not say."""
+    binning_x, binning_y = _binning(message)
+    region = message.roi
+    return (
+        int(region.width or message.width) // binning_x,
+        int(region.height or message.height) // binning_y,
     )
 
 
@@ -189,6 +201,10 @@ def message_from_elevation(
         samples=int(elevation.samples),
         status=kind.CONVERGED if elevation.converged else kind.COLLECTING,
     )
+
+
+def _binning(message: Any) -> tuple[int, int]:
+    return max(message.binning_x, 1), max(message.binning_y, 1)
 
 
 def _columns(person: Any, number: int, layout: Skeleton) -> Sequence[Sequence[float]]:

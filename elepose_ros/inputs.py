@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subscriptions that count, drop, report and notice when nothing comes."""
 
+import contextlib
 import dataclasses
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rclpy.node import Node
@@ -23,7 +24,7 @@ from elepose_ros.reports import Reporter
 from elepose_ros.slot import Worker
 from elepose_ros.stages import StageStatistics
 
-__all__ = ['Input', 'Topic']
+__all__ = ['Input', 'Topic', 'guarded']
 
 
 class Input:
@@ -127,18 +128,8 @@ class Input:
             self._statistics.count('dropped')
 
     def _handle_item(self, item: tuple[Any, float]) -> None:
-        try:
+        with guarded(self._topic.name, self.topic_name, (self._reporter, self._statistics)):
             self._handle(*item)
-        except InputError as error:
-            self._statistics.count('refused')
-            self._reporter.error(f'refused {self._topic.name}', f'{self.topic_name}: {error}')
-        except Exception:  # a bug in one frame must not silence the robot for good
-            self._statistics.count('failed')
-            self._reporter.error(
-                f'failed {self._topic.name}',
-                f'{self.topic_name}: a frame was lost by a bug, please report it:\n'
-                f'{traceback.format_exc()}',
-            )
 
     def _on_lost(self, number: int) -> None:
         self._statistics.count('lost in the middleware', number)
@@ -155,4 +146,23 @@ class Input:
             f'qos {self._topic.name}',
             f'{names or "a publisher"} offers less {policy} on {self.topic_name} than is asked '
             f'for, so nothing comes from it: {cure}',
+        )
+
+
+@contextlib.contextmanager
+def guarded(
+    name: str, full_name: str, reports: tuple[Reporter, StageStatistics]
+) -> Iterator[None]:
+    """Count and report what goes wrong with one message, so that the next one is still read."""
+    reporter, statistics = reports
+    try:
+        yield
+    except InputError as error:
+        statistics.count('refused')
+        reporter.error(f'refused {name}', f'{full_name}: {error}')
+    except Exception:  # a bug in one frame must not silence the robot for good
+        statistics.count('failed')
+        reporter.error(
+            f'failed {name}',
+            f'{full_name}: a frame was lost by a bug, please report it:\n{traceback.format_exc()}',
         )

@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keypoints from a topic, and the camera that they were seen with."""
+"""Keypoints from one topic, and the camera that they were seen with."""
 
 import time
 from collections.abc import Callable
@@ -8,9 +8,8 @@ from typing import Any
 
 from sensor_msgs.msg import CameraInfo
 
-from elepose_ros import interfaces
+from elepose_ros.adapters.sources import Source
 from elepose_ros.camera_source import CameraSource
-from elepose_ros.conversions import people_from_message
 from elepose_ros.endpoints import Topic
 from elepose_ros.frames import Frame
 from elepose_ros.inputs import Input
@@ -23,15 +22,16 @@ _QUEUE = 8
 
 
 class KeypointInput(Part):
-    """Reads People2D messages and hands them on."""
+    """Reads messages that hold the keypoints of a whole frame and hands them on."""
 
-    def __init__(self, node: PartsNode, then: Callable[[Frame], None]) -> None:
+    def __init__(self, node: PartsNode, source: Source, then: Callable[[Frame], None]) -> None:
         self._node = node
         self._statistics = node.statistics
+        self._source = source
         self._then = then
         reliability = node.parameters.keypoints_reliability
         topic = Topic(
-            *('keypoints', interfaces.People2D, reliability, 'keypoints_reliability'),
+            *('keypoints', source.kind, reliability, 'keypoints_reliability'),
             depth=_QUEUE,
             overridable=True,
         )
@@ -69,10 +69,12 @@ class KeypointInput(Part):
     def _on_keypoints(self, message: Any, arrived_s: float) -> None:
         self._statistics.record('wait', time.perf_counter() - arrived_s)
         with self._statistics.measure('read'):
-            people = people_from_message(message)
-        self._then(
-            Frame(message.header, people, message.image_width, message.image_height, arrived_s)
+            people = self._source.read(message)
+        # Others do not say how large their image is: the calibration does then.
+        width, height = (
+            (message.image_width, message.image_height) if self._source.has_size else (0, 0)
         )
+        self._then(Frame(message.header, people, width, height, arrived_s))
 
 
 class CameraInput(Part):

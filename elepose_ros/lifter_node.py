@@ -4,7 +4,8 @@
 
 from collections.abc import Sequence
 
-from elepose_ros.keypoint_input import CameraInput, KeypointInput
+from elepose_ros.body_input import keypoint_input
+from elepose_ros.keypoint_input import CameraInput
 from elepose_ros.lifecycle import Part, PartsNode, run
 from elepose_ros.model_service import load_predictor
 from elepose_ros.outputs import SkeletonOutput
@@ -18,7 +19,7 @@ def parts(node: PartsNode) -> Sequence[Part]:
     predictor = load_predictor(node.parameters)
     cameras = CameraInput(node)
     output = SkeletonOutput(node, predictor, cameras.source)
-    return (cameras, KeypointInput(node, output.handle), output)
+    return (cameras, keypoint_input(node, cameras.source, output.handle), output)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -196,6 +196,14 @@ class Parameters:
         dynamic=True,
         used_by=(LIFTER,),
     )
+    keypoints_type: str = _row(
+        'people2d',
+        'what comes on keypoints: people2d = elepose_ros/People2D, yolo = '
+        'yolo_msgs/DetectionArray, zed = zed_msgs/ObjectsStamped; hri = hri_msgs/Skeleton2D, one '
+        'topic per person under /humans/bodies',
+        choices=('people2d', 'yolo', 'zed', 'hri'),
+        used_by=(LIFTER,),
+    )
     image_transport: str = _row(
         'raw',
         'raw = sensor_msgs/Image on image, compressed = CompressedImage on image/compressed',

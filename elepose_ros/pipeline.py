@@ -4,9 +4,10 @@
 
 from collections.abc import Sequence
 
+from elepose_ros.body_input import keypoint_input
 from elepose_ros.frames import Frame
 from elepose_ros.image_input import ImageInput, load_detector
-from elepose_ros.keypoint_input import CameraInput, KeypointInput
+from elepose_ros.keypoint_input import CameraInput
 from elepose_ros.lifecycle import Part, PartsNode, run
 from elepose_ros.model_service import load_predictor
 from elepose_ros.outputs import KeypointOutput, SkeletonOutput
@@ -21,7 +22,7 @@ def _parts(node: PartsNode) -> Sequence[Part]:
     cameras = CameraInput(node)
     skeletons = SkeletonOutput(node, predictor, cameras.source)
     if detector is None:
-        return (cameras, KeypointInput(node, skeletons.handle), skeletons)
+        return (cameras, keypoint_input(node, cameras.source, skeletons.handle), skeletons)
     keypoints = KeypointOutput(node)
 
     def handle(frame: Frame) -> None:

@@ -10,9 +10,9 @@ from elepose_ros.parameters import markdown_table
 PARAMETERS = """\
 # Parameters of the nodes
 
-Written by `make docs` from `elepose_ros/parameter_table.py`. `config/lift.yaml` holds the same values;
-give your own file with `params_file:=`. Those that change "at start" are refused while a node
-runs.
+Written by `make docs` from `elepose_ros/parameter_table.py`. `config/lift.yaml` holds the same
+values; give your own file with `params_file:=`. Those that change "at start" are refused while a
+node runs.
 
 """
 

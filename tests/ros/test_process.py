@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 import pytest
+from foreign_messages import is_real
 
 pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_type=ImportError)
 
@@ -25,6 +26,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ('detector_node', {'detector': 'yolo'}, "parameter detector is 'yolo'; expected one of"),
     ('detector_node', {'detector': 'none'}, 'lifter_node'),
 ]
+if not is_real('yolo_msgs'):
+    WRONG.append(('lifter_node', {'keypoints_type': 'yolo'}, 'which needs the package yolo_msgs'))
 
 
 def test_a_start_up_error_is_one_sentence_and_exit_code_2(start: Any) -> None:

@@ -1,0 +1,82 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which package and message each `keypoints_type` stands for, and how it is read."""
+
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from elepose_core.errors import MissingDependency
+from elepose_core.runtime.people import People2D
+from elepose_ros import interfaces
+from elepose_ros.adapters.yolo import people_from_detections
+from elepose_ros.adapters.zed import people_from_objects
+from elepose_ros.conversions import people_from_message
+
+__all__ = ['Source', 'messages_of', 'source_of']
+
+
+@dataclass(frozen=True)
+class Source:
+    """Keypoints of all people in one message.
+
+    Attributes:
+        kind: Message class.
+        read: Turns a message into people.
+        has_size: The message says how large the image is.
+    """
+
+    kind: Any
+    read: Callable[[Any], People2D]
+    has_size: bool = False
+
+
+_FROM_APT = 'install it (apt: ros-{distro}-{apt})'
+_WHERE = {
+    'yolo_msgs': (
+        'it is in no apt repository: build the folder yolo_msgs of '
+        'https://github.com/mgonzs13/yolo_ros in your workspace and source it'
+    ),
+    'zed_msgs': f'{_FROM_APT}, or build https://github.com/stereolabs/zed-ros2-interfaces',
+    'hri_msgs': f'{_FROM_APT}, or build https://github.com/ros4hri/hri_msgs (humble-devel)',
+}
+_READERS: dict[str, tuple[str, str, Callable[[Any], People2D]]] = {
+    'yolo': ('yolo_msgs', 'DetectionArray', people_from_detections),
+    'zed': ('zed_msgs', 'ObjectsStamped', people_from_objects),
+}
+
+
+def source_of(keypoints_type: str) -> Source:
+    """Return the source of a `keypoints_type` that comes in one message per frame.
+
+    Raises:
+        MissingDependency: Its package is not there.
+    """
+    if keypoints_type == 'people2d':
+        return Source(interfaces.People2D, people_from_message, has_size=True)
+    package, message, read = _READERS[keypoints_type]
+    module = messages_of(package, f'keypoints_type is {keypoints_type}')
+    return Source(getattr(module, message), read)
+
+
+def messages_of(package: str, wanted: str) -> Any:
+    """Import the messages of a package that may be absent.
+
+    Args:
+        package: Name of the package.
+        wanted: The parameter that asks for it and its value, as the error's beginning.
+
+    Raises:
+        MissingDependency: It is not there; the sentence says where it is to be had.
+    """
+    try:
+        return importlib.import_module(f'{package}.msg')
+    except ImportError:
+        where = _WHERE[package].format(
+            distro=os.environ.get('ROS_DISTRO', '<distro>'), apt=package.replace('_', '-')
+        )
+        raise MissingDependency(
+            f'parameter {wanted}, which needs the package {package}, and it is not here: {where}'
+        ) from None

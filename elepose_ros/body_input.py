@@ -86,9 +86,9 @@ class BodyInput(Part):
             topic.set_reliability(self._node.parameters.keypoints_reliability)
         self._tracked.watch()
 
-    def faults(self) -> list[str]:
+    def faults(self) -> dict[str, str]:
         """Return why nobody says who is tracked."""
-        return [fault] if (fault := self._tracked.fault()) else []
+        return self._tracked.faults()
 
     def facts(self) -> dict[str, str]:
         """Return the topics, how long ago a list of ids came and how many bodies there are."""

@@ -46,6 +46,11 @@ class CameraSource:
         """Return the time since the newest camera_info; infinite before the first one."""
         return time.monotonic() - self._received_s
 
+    @property
+    def frame_id(self) -> str:
+        """The frame of the newest camera_info; '' before the first one."""
+        return '' if self._message is None else str(self._message.header.frame_id)
+
     def open(self) -> None:
         """Let frames wait for the first camera_info again."""
         self._closed = False

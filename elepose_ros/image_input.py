@@ -78,9 +78,9 @@ class ImageInput(Part):
         self._input.set_reliability(self._node.parameters.image_reliability)
         self._input.watch()
 
-    def faults(self) -> list[str]:
+    def faults(self) -> dict[str, str]:
         """Return why no image comes."""
-        return [fault] if (fault := self._input.fault()) else []
+        return self._input.faults()
 
     def facts(self) -> dict[str, str]:
         """Return the detector and the topic."""

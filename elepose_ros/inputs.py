@@ -48,6 +48,7 @@ class Input:
         self._queue = queue
         self._reporter, self._statistics = reports
         self._worker: Worker[tuple[Any, float]] | None = None
+        self._silence = f'silence {topic.name}'
         self._is_on = False
         self._heard_s = 0.0
         self.received = 0
@@ -92,7 +93,11 @@ class Input:
     def watch(self) -> None:
         """Say what to do when nothing arrives; to be called about once a second."""
         if not self.received and (sentence := self.fault()):
-            self._reporter.warn(f'silence {self._topic.name}', sentence)
+            self._reporter.warn(self._silence, sentence)
+
+    def faults(self) -> dict[str, str]:
+        """Return why nothing comes now, by the key under which it is reported."""
+        return {self._silence: fault} if (fault := self.fault()) else {}
 
     def fault(self) -> str:
         """Return why nothing comes now and what to do, in one sentence; empty = it comes."""
@@ -118,6 +123,8 @@ class Input:
             self._statistics.count('while inactive')
             return
         self.received += 1
+        if self.received == 1:
+            self._reporter.over(self._silence)
         self._heard_s = time.perf_counter()
         item = (message, self._heard_s)
         if self._worker is None:

@@ -55,9 +55,9 @@ class KeypointInput(Part):
         self._input.set_reliability(self._node.parameters.keypoints_reliability)
         self._input.watch()
 
-    def faults(self) -> list[str]:
+    def faults(self) -> dict[str, str]:
         """Return why no keypoints come."""
-        return [fault] if (fault := self._input.fault()) else []
+        return self._input.faults()
 
     def facts(self) -> dict[str, str]:
         """Return the topic and how long ago a message came."""
@@ -110,10 +110,9 @@ class CameraInput(Part):
         """Follow a change of the reliability; that nothing comes is told where it is missed."""
         self._input.set_reliability(self._node.parameters.keypoints_reliability)
 
-    def faults(self) -> list[str]:
+    def faults(self) -> dict[str, str]:
         """Return why no camera_info has come yet; an old one serves as well as a new one."""
-        fault = '' if self._input.received else self._input.fault()
-        return [fault] if fault else []
+        return {} if self._input.received else self._input.faults()
 
     def facts(self) -> dict[str, str]:
         """Return how the camera is known and how old the newest camera_info is."""

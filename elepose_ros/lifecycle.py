@@ -24,7 +24,7 @@ from elepose_core.errors import InputError
 from elepose_core.runtime.predictor import Predictor
 from elepose_ros import services
 from elepose_ros.compat import GuardedLifecycleNode, make_executor, on_parameter_changes
-from elepose_ros.diagnostics import DiagnosticsPublisher
+from elepose_ros.diagnostics import DiagnosticsPublisher, node_faults
 from elepose_ros.model_service import ModelService
 from elepose_ros.parameters import LIFTER, declare, unknown_names, with_changes
 from elepose_ros.reports import Reporter
@@ -33,6 +33,8 @@ from elepose_ros.stages import StageStatistics
 __all__ = ['Part', 'PartsNode', 'run']
 
 _SPIN_S = 3600.0
+# The graph is asked for other nodes of our name each so many seconds.
+_SURVEY_EVERY = 5
 EXIT_OK = 0
 EXIT_START_UP_ERROR = 2
 
@@ -55,9 +57,9 @@ class Part:
     def watch(self) -> None:
         """Look after itself, about once a second."""
 
-    def faults(self) -> list[str]:
-        """Return what is wrong now, one sentence with the cure each."""
-        return []
+    def faults(self) -> dict[str, str]:
+        """Return what is wrong now, one sentence with the cure each, by key."""
+        return {}
 
     def facts(self) -> dict[str, str]:
         """Return what the diagnostics should show."""
@@ -96,6 +98,9 @@ class PartsNode(GuardedLifecycleNode):
         self._build = build
         self._parts: Sequence[Part] = ()
         self._is_active = False
+        # Why the last transition failed, for those who ask later.
+        self._failure = ''
+        self._ticks = 0
         self.parameters = declare(self, used_by)
         for unknown in unknown_names(getattr(self, '_parameter_overrides', {})):
             self.reporter.warn(f'unknown {unknown}', f'parameter {unknown} is unknown: ignored')
@@ -110,7 +115,7 @@ class PartsNode(GuardedLifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build the parts; a user's error is one sentence and a failed transition."""
-        before = {*self.subscriptions, *self.publishers}
+        before = {*self.subscriptions, *self.publishers, *self.timers}
 
         def build() -> None:
             self._parts = self._build(self)
@@ -122,6 +127,8 @@ class PartsNode(GuardedLifecycleNode):
                 self.destroy_subscription(subscription)
             for publisher in set(self.publishers) - before:
                 self.destroy_lifecycle_publisher(publisher)
+            for timer in set(self.timers) - before:
+                self.destroy_timer(timer)
             return result
         self._warn_of_overrides()
         return super().on_configure(state)
@@ -175,16 +182,17 @@ class PartsNode(GuardedLifecycleNode):
 
     def explain(self) -> list[str]:
         """Return what is wrong and what to do, one sentence each."""
-        stages = {name: p.p50_ms for name, p in self.statistics.percentiles().items()}
+        troubles = self.reporter.recent_troubles() | node_faults(self)
+        if self._failure:
+            troubles['failure'] = self._failure
+        for part in self._parts if self._is_active else ():
+            troubles |= part.faults()
         return services.explanation(
             self.get_fully_qualified_name(),
             self._state_machine.current_state[1],
-            [
-                *self.reporter.recent_troubles(),
-                *(f for part in self._parts for f in part.faults()),
-            ],
-            self.statistics.counts(),
-            stages,
+            troubles,
+            self.statistics.recent_counts(),
+            {name: p.p50_ms for name, p in self.statistics.percentiles().items()},
         )
 
     def autostart(self) -> bool:
@@ -203,14 +211,17 @@ class PartsNode(GuardedLifecycleNode):
         self.destroy_node()
 
     def _guarded(self, work: Callable[[], None]) -> TransitionCallbackReturn:
+        self._failure = ''
         try:
             work()
         except InputError as error:
+            self._failure = str(error)
             self.reporter.error(str(error), str(error))
             self._close_parts()
             return TransitionCallbackReturn.FAILURE
         except Exception:
             # rclpy turns an exception into a state without a word about what it was.
+            self._failure = 'a transition failed by a bug, see the log'
             self.get_logger().fatal(f'a bug, please report it:\n{traceback.format_exc()}')
             self._close_parts()
             return TransitionCallbackReturn.ERROR
@@ -240,6 +251,10 @@ class PartsNode(GuardedLifecycleNode):
     def _tick(self) -> None:
         for part in self._parts:
             part.watch()
+        self._ticks += 1
+        if self._ticks % _SURVEY_EVERY == 0:
+            for key, sentence in node_faults(self).items():
+                self.reporter.warn(key, sentence)
         state = {'state': self._state_machine.current_state[1]}
         self._diagnostics.publish(state | self._facts())
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the nodes publish: keypoints, skeletons, markers, camera elevation and the level frame."""
 
+import math
 import threading
 import time
 from typing import Any
 
 from rclpy.duration import Duration
-from rclpy.time import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
@@ -26,6 +26,7 @@ from elepose_ros.model_service import model_text
 from elepose_ros.parameters import Parameters
 from elepose_ros.qos import result_qos, tf_qos
 from elepose_ros.skeleton_message import message_from_skeletons
+from elepose_ros.stamps import StampWatch
 from elepose_ros.tf import level_transform
 
 __all__ = ['KeypointOutput', 'SkeletonOutput']
@@ -33,6 +34,7 @@ __all__ = ['KeypointOutput', 'SkeletonOutput']
 # An older stamp is a recording on another clock: its age says nothing about latency.
 _MAX_AGE_S = 60.0
 _FAREWELL_S = 0.5
+_ELEVATION_STATUS = ('COLLECTING', 'CONVERGED', 'DISTURBED')
 
 
 class KeypointOutput(Part):
@@ -77,6 +79,8 @@ class SkeletonOutput(Part):
         self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
         self._header = Header()
         self._is_reset = threading.Event()
+        self._stamps = StampWatch()
+        self._last: Skeletons3D | None = None
         self._skeletons = make_publisher(node, interfaces.Skeletons3D, 'skeletons', result_qos())
         self._markers = make_publisher(node, MarkerArray, 'markers', result_qos())
         self._elevation = make_publisher(
@@ -106,9 +110,11 @@ class SkeletonOutput(Part):
         with statistics.measure('publish'):
             self._publish(result, frame.header)
         statistics.record('total', time.perf_counter() - frame.arrived_s)
-        age_s = self._age_s(result.stamp_ns)
+        now_ns = int(self._node.get_clock().now().nanoseconds)
+        age_s = self._stamps.observe(result.stamp_ns, now_ns, frame.header.frame_id)
         if 0 <= age_s < _MAX_AGE_S:
             statistics.record('age of the stamp', age_s)
+        self._last = result
         statistics.count('out')
         statistics.count('people', len(result.skeletons))
 
@@ -118,6 +124,7 @@ class SkeletonOutput(Part):
 
     def start(self) -> None:
         """Begin with a clean display and no memory of people."""
+        self._stamps, self._last = StampWatch(), None
         self._lifter.reset()
         self._markers.publish(markers_that_delete_all(self._header))
 
@@ -152,6 +159,33 @@ class SkeletonOutput(Part):
             'device': backend.name,
             'backend': backend.description,
             'frame': self._header.frame_id,
+            **self._seen(),
+        }
+
+    def faults(self) -> dict[str, str]:
+        """Return what is wrong with stamps and frames."""
+        total = self._node.statistics.percentiles().get('total')
+        found = self._stamps.faults(total.p50_ms if total else 0.0)
+        frame, other = self._header.frame_id, self._cameras.frame_id
+        if frame and other and frame != other:
+            found['camera frame'] = (
+                f'camera_info is that of frame {other!r} but the input is in {frame!r}: remap '
+                'camera_info to the one beside the image'
+            )
+        return found
+
+    def _seen(self) -> dict[str, str]:
+        """Return what the newest frame has shown."""
+        if self._last is None or self._last.elevation is None:
+            return {'elevation status': 'nothing seen yet', 'tracks': '0'}
+        message = message_from_elevation(self._last.elevation, self._header)
+        names = {getattr(message, name): name for name in _ELEVATION_STATUS}
+        elevation_deg = math.degrees(message.elevation)
+        return {
+            'elevation [deg]': f'{elevation_deg:.1f}',
+            'elevation sigma [deg]': f'{math.degrees(math.sqrt(message.elevation_variance)):.1f}',
+            'elevation status': names[message.status],
+            'tracks': str(self._lifter.tracks),
         }
 
     def _publish(self, result: Skeletons3D, header: Header) -> None:
@@ -196,10 +230,6 @@ class SkeletonOutput(Part):
     def _exchange(self, predictor: Predictor) -> None:
         """Lift with another model from the next frame on; the frame at hand is finished."""
         self._predictor = predictor
-
-    def _age_s(self, stamp_ns: int) -> float:
-        now: Time = self._node.get_clock().now()
-        return float(now.nanoseconds - stamp_ns) / 1e9
 
 
 def _options(parameters: Parameters) -> LiftingOptions:

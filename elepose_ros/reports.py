@@ -57,19 +57,42 @@ class Reporter:
         if self._may_say(key, text, is_error=True):
             self._logger.error(text)
 
-    def last_trouble(self, within_s: float = 30.0) -> tuple[bool, str] | None:
-        """Return whether the newest trouble is an error and its text; None when it is older."""
+    def over(self, key: str) -> None:
+        """Forget a trouble that has ended; should it come back, it is said at once."""
+        with self._lock:
+            self._troubles.pop(key, None)
+            self._said_s.pop(key, None)
+
+    def worst_trouble(self, within_s: float = 30.0) -> tuple[bool, str] | None:
+        """Return the newest error of late, else the newest warning; None when all are older.
+
+        Returns:
+            Whether it is an error, and its text.
+        """
         recent = self._recent(within_s)
-        return recent[-1] if recent else None
+        worst = [trouble for trouble in recent.values() if trouble[0]] or [*recent.values()]
+        return worst[-1] if worst else None
 
-    def recent_troubles(self, within_s: float = 30.0) -> list[str]:
-        """Return the text of each trouble that came up lately, the newest last."""
-        return [text for _, text in self._recent(within_s)]
+    def recent_troubles(self, within_s: float = 30.0) -> dict[str, str]:
+        """Return the text of each trouble that came up lately by its key, the newest last."""
+        return {key: text for key, (_, text) in self._recent(within_s).items()}
 
-    def _recent(self, within_s: float) -> list[tuple[bool, str]]:
+    def last_trouble(self) -> tuple[float, str] | None:
+        """Return the age in seconds and the text of the newest trouble; None = there was none."""
+        with self._lock:
+            if not self._troubles:
+                return None
+            at_s, _, text = self._troubles[next(reversed(self._troubles))]
+            return self._clock() - at_s, text
+
+    def _recent(self, within_s: float) -> dict[str, tuple[bool, str]]:
         with self._lock:
             since_s = self._clock() - within_s
-            return [trouble[1:] for trouble in self._troubles.values() if trouble[0] >= since_s]
+            return {
+                key: (is_error, text)
+                for key, (at_s, is_error, text) in self._troubles.items()
+                if at_s >= since_s
+            }
 
     def _may_say(self, key: str, text: str, *, is_error: bool, once: bool = False) -> bool:
         now_s = self._clock()

@@ -5,11 +5,13 @@
 Both are std_srvs/Trigger, which every `ros2 service call` and every GUI can send.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rclpy.node import Node
 from std_srvs.srv import Trigger
+
+from elepose_ros.stages import MUCH_DROPPED
 
 __all__ = ['explanation', 'offer']
 
@@ -18,8 +20,6 @@ _HOW_TO_GO_ON = {
     'inactive': 'the node is not active: ros2 lifecycle set {name} activate',
     'finalized': 'the node has ended: start it again',
 }
-# Fewer lost frames than one in twenty disturb nobody.
-_MUCH_DROPPED = 0.05
 
 
 def offer(node: Node, reset: Callable[[], bool], explain: Callable[[], Sequence[str]]) -> None:
@@ -53,25 +53,25 @@ def offer(node: Node, reset: Callable[[], bool], explain: Callable[[], Sequence[
 def explanation(
     name: str,
     state: str,
-    troubles: Sequence[str],
-    counts: dict[str, int],
-    stages_p50_ms: dict[str, float],
+    troubles: Mapping[str, str],
+    counts: Mapping[str, int],
+    stages_p50_ms: Mapping[str, float],
 ) -> list[str]:
     """Return what is wrong with a node and what to do, one sentence each.
 
     Args:
         name: Full name of the node.
         state: Of its lifecycle.
-        troubles: What it reported lately.
-        counts: Frames in, out, dropped, refused and failed so far.
+        troubles: What it reported lately and what is wrong now, by key.
+        counts: Frames in, out, dropped, refused, failed and lost lately.
         stages_p50_ms: Median of each stage.
     """
     sentences = []
     if state in _HOW_TO_GO_ON:
         sentences.append(_HOW_TO_GO_ON[state].format(name=name))
-    sentences += troubles
+    sentences += dict.fromkeys(troubles.values())
     frames, dropped = counts.get('in', 0), counts.get('dropped', 0)
-    if dropped > _MUCH_DROPPED * frames:
+    if dropped > MUCH_DROPPED * frames:
         stages = {n: ms for n, ms in stages_p50_ms.items() if n in ('detect', 'lift', 'publish')}
         slowest = max(stages, key=stages.__getitem__, default='')
         cause = f': {slowest} takes {stages[slowest]:.0f} ms (median)' if slowest else ''
@@ -83,5 +83,12 @@ def explanation(
         sentences.append(
             f'{dropped} of {frames} frames were dropped since newer ones came{cause}; {cure}, or '
             'send fewer'
+        )
+    lost = counts.get('lost in the middleware', 0)
+    if lost > MUCH_DROPPED * frames:
+        sentences.append(
+            f'{lost} messages were lost in the middleware while {frames} came in: set '
+            'image_reliability or keypoints_reliability to reliable, or give the middleware '
+            'larger buffers (config/fastdds.xml)'
         )
     return sentences

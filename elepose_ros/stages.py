@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ['Percentiles', 'StageStatistics']
+__all__ = ['MUCH_DROPPED', 'Percentiles', 'StageStatistics']
 
 # About ten seconds of a 30 Hz camera: old enough to be steady, young enough to show a change.
 _WINDOW = 300
+# Fewer lost frames than one in twenty disturb nobody.
+MUCH_DROPPED = 0.05
+# The diagnostics ask for the rates once a second.
+_HISTORY = 30
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class StageStatistics:
         self._durations_s: dict[str, deque[float]] = {}
         self._counts: Counter[str] = Counter()
         self._rates_from: tuple[float, Counter[str]] = (time.monotonic(), Counter())
+        # What had been counted at each of the last calls of `rates_hz`.
+        self._history: deque[Counter[str]] = deque([Counter()], maxlen=_HISTORY)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -63,8 +69,15 @@ class StageStatistics:
             now_s, counts = time.monotonic(), Counter(self._counts)
             then_s, before = self._rates_from
             self._rates_from = (now_s, counts)
+            self._history.append(counts)
         elapsed_s = max(now_s - then_s, 1e-6)
         return {event: (counts[event] - before[event]) / elapsed_s for event in counts}
+
+    def recent_counts(self) -> dict[str, int]:
+        """Return how often each event happened within the last 30 calls of `rates_hz`."""
+        with self._lock:
+            before = self._history[0]
+            return {event: number - before[event] for event, number in self._counts.items()}
 
     def percentiles(self) -> dict[str, Percentiles]:
         """Return the figures of each stage, in the order in which the stages first ran."""

@@ -116,6 +116,11 @@ class PeopleLifter:
         )
         self._last_ns: int | None = None
 
+    @property
+    def tracks(self) -> int:
+        """How many people are followed now, those who are hidden for a moment included."""
+        return len(self._tracker)
+
     def reset(self) -> None:
         """Forget people and elevation."""
         self._tracker.reset()

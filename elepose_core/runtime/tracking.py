@@ -60,6 +60,9 @@ class Tracker:
         self._tracks = _NOBODY
         self._next = 0
 
+    def __len__(self) -> int:
+        return len(self._tracks.number)
+
     def reset(self) -> tuple[int, ...]:
         """Forget all tracks and return their numbers; numbers are not given twice."""
         ended = tuple(self._tracks.number)

@@ -31,3 +31,33 @@ def test_a_guessed_camera_is_a_warning_for_as_long_as_it_lasts(camera: str) -> N
         DiagnosticStatus.WARN,
         f'camera {camera}: distances are a guess',
     )
+
+
+@pytest.mark.parametrize(
+    ('facts', 'trouble', 'level', 'message'),
+    [
+        ({'input age [s]': '4.0'}, None, DiagnosticStatus.OK, 'active'),
+        ({'input age [s]': '6.0'}, None, DiagnosticStatus.STALE, 'nothing came for 6 s'),
+        ({'input age [s]': '6.0'}, (False, 'why'), DiagnosticStatus.STALE, 'why'),
+        ({'input age [s]': '6.0'}, (True, 'why'), DiagnosticStatus.ERROR, 'why'),
+        ({'state': 'inactive', 'input age [s]': '6.0'}, None, DiagnosticStatus.OK, 'inactive'),
+        (
+            {'elevation status': 'DISTURBED'},
+            None,
+            DiagnosticStatus.WARN,
+            'what people show contradicts the camera elevation so far: was the camera moved?',
+        ),
+        (
+            {'in rate [Hz]': '30.0', 'dropped rate [Hz]': '10.0'},
+            None,
+            DiagnosticStatus.WARN,
+            '10.0 of 30.0 frames per second are dropped: call ~/explain',
+        ),
+        ({'in rate [Hz]': '30.0', 'dropped rate [Hz]': '1.0'}, None, b'\0', 'active'),
+    ],
+)
+def test_the_level_is_that_of_what_matters_most(
+    facts: dict[str, str], trouble: tuple[bool, str] | None, level: bytes, message: str
+) -> None:
+    status = status_from_facts('/lifter', {'state': 'active', **facts}, trouble)
+    assert (status.level, status.message) == (level, message)

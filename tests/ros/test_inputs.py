@@ -51,9 +51,10 @@ def make(probe: Any, statistics: StageStatistics) -> Any:
 def test_what_comes_in_is_done_dropped_refused_or_failed(
     probe: Any, make: Any, statistics: StageStatistics
 ) -> None:
-    may_go_on = threading.Event()
+    is_busy, may_go_on = threading.Event(), threading.Event()
 
     def handle(message: Any, _arrived_s: float) -> None:
+        is_busy.set()
         assert may_go_on.wait(10)
         if message.frame_id == 'refuse':
             raise InputError('not so')
@@ -83,6 +84,7 @@ def test_what_comes_in_is_done_dropped_refused_or_failed(
         probe.until(
             lambda sent=sent: counted('in', 'while inactive') == sent, 'the message to arrive'
         )
+        assert is_busy.wait(10)
     # One at hand, three wait; the ten and more before them had to go.
     assert counted('dropped') == sent - 1 - 1 - QUEUE
     may_go_on.set()

@@ -41,16 +41,34 @@ def test_once_means_once() -> None:
     assert journal.said == ['no camera_info']
 
 
-def test_the_last_trouble_is_remembered_for_a_while() -> None:
+def test_the_worst_trouble_is_remembered_for_a_while_and_the_last_one_for_good() -> None:
     now_s = 0.0
     reporter = Reporter(_Journal(), clock=lambda: now_s)
+    assert reporter.worst_trouble() is None
     assert reporter.last_trouble() is None
     reporter.warn('a', 'first')
+    assert reporter.worst_trouble() == (False, 'first')
     reporter.error('b', 'second')
+    now_s = 5.0
+    reporter.warn('a', 'third')
     now_s = 29.0
-    assert reporter.last_trouble() == (True, 'second')
+    assert reporter.worst_trouble() == (True, 'second')
     now_s = 31.0
-    assert reporter.last_trouble() is None
+    assert reporter.worst_trouble() == (False, 'third')
+    now_s = 3600.0
+    assert reporter.worst_trouble() is None
+    assert reporter.last_trouble() == (3595.0, 'third')
+
+
+def test_a_trouble_that_is_over_is_not_told_and_would_be_said_at_once() -> None:
+    journal = _Journal()
+    reporter = Reporter(journal, clock=lambda: 0.0)
+    reporter.warn('silence', 'nothing comes')
+    reporter.over('silence')
+    reporter.over('never was')
+    assert reporter.worst_trouble() is None
+    reporter.warn('silence', 'nothing comes')
+    assert journal.said == ['nothing comes'] * 2
 
 
 def test_all_recent_troubles_are_told_the_newest_last_and_not_without_end() -> None:
@@ -62,11 +80,11 @@ def test_all_recent_troubles_are_told_the_newest_last_and_not_without_end() -> N
     reporter.error('b', 'three')
     now_s = 21.0
     reporter.warn('a', 'four')
-    assert reporter.recent_troubles() == ['three', 'four']
+    assert [*reporter.recent_troubles().items()] == [('b', 'three'), ('a', 'four')]
     now_s = 51.0
-    assert reporter.recent_troubles() == ['four']
+    assert reporter.recent_troubles() == {'a': 'four'}
     for number in range(1000):
         now_s += 0.001
         reporter.error(str(number), str(number))
     assert 10 <= len(reporter.recent_troubles()) <= 32
-    assert reporter.recent_troubles()[-1] == '999'
+    assert [*reporter.recent_troubles()][-1] == '999'

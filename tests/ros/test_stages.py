@@ -37,3 +37,14 @@ def test_events_are_counted_and_rated_since_the_last_look() -> None:
     assert statistics.rates_hz()['in'] > 0
     assert statistics.rates_hz()['in'] == 0
     assert statistics.counts() == {'in': 30}
+
+
+def test_recent_counts_forget_what_was_long_ago() -> None:
+    statistics = StageStatistics()
+    statistics.count('dropped', 100)
+    assert statistics.recent_counts() == {'dropped': 100}
+    for _ in range(30):
+        statistics.count('in')
+        statistics.rates_hz()
+    statistics.count('in')
+    assert statistics.recent_counts() == {'dropped': 0, 'in': 30}

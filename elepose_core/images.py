@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Camera images as bytes to (H, W, 3) uint8 RGB arrays.
 
-Encoding names are those of `sensor_msgs/image_encodings`. 8-bit colour and grey images come back
-as read-only views of the message's own bytes: nothing is copied, a view of `bgr8` runs backwards
-along its last axis and one of `mono8` stands still there.
+Encoding names are those of `sensor_msgs/image_encodings`, and nv12, which drivers use though it
+is not among them. The generic 8UC3 and 8UC4 are taken to be BGR, OpenCV's order: that is what
+cv_bridge writes when nobody names an encoding, and how RViz shows them.
+
+8-bit colour and grey images come back as read-only views of the message's own bytes: nothing is
+copied, a view of `bgr8` runs backwards along its last axis and one of `mono8` stands still there.
 """
 
 import zlib
@@ -207,6 +210,26 @@ def _yuv_planar(conversion: str) -> Callable[[_RawImage], Image]:
     return read
 
 
+def _yuv_full(conversion: str) -> Callable[[_RawImage], Image]:
+    def read(raw: _RawImage) -> Image:
+        cv2 = opencv(f'image encoding {raw.encoding}')
+        bright = raw.samples(1, rows=raw.height * 3)[: raw.height, :, 0]
+        # The colour of every pixel follows, in rows of twice the step.
+        colour: NDArray[np.uint8] = np.ndarray(
+            (raw.height, 2 * raw.width),
+            dtype=np.uint8,
+            buffer=raw.data,
+            offset=raw.height * raw.step,
+            strides=(2 * raw.step, 1),
+        )
+        # OpenCV has no such format; twice as large, the image is one with halved colour.
+        bright = bright.repeat(2, 0).repeat(2, 1)
+        planes = np.concatenate([bright, colour])
+        return np.ascontiguousarray(cv2.cvtColor(planes, getattr(cv2, conversion))[::2, ::2])
+
+    return read
+
+
 def _bayer(conversion: str, sample_bytes: int) -> Callable[[_RawImage], Image]:
     def read(raw: _RawImage) -> Image:
         if min(raw.width, raw.height) < 4:
@@ -240,6 +263,9 @@ _READERS: dict[str, Callable[[_RawImage], Image]] = {
     'mono8': _grey(1),
     'mono16': _grey(2),
     '16UC1': _grey(2),
+    '8UC1': _grey(1),
+    '8UC3': _colour(3, 1, 'bgr'),
+    '8UC4': _colour(4, 1, 'bgr'),
     # `yuv422` is what ROS called UYVY before it had the name.
     'yuv422': _yuv_packed('COLOR_YUV2RGB_UYVY'),
     'uyvy': _yuv_packed('COLOR_YUV2RGB_UYVY'),
@@ -247,6 +273,7 @@ _READERS: dict[str, Callable[[_RawImage], Image]] = {
     'yuyv': _yuv_packed('COLOR_YUV2RGB_YUY2'),
     'nv12': _yuv_planar('COLOR_YUV2RGB_NV12'),
     'nv21': _yuv_planar('COLOR_YUV2RGB_NV21'),
+    'nv24': _yuv_full('COLOR_YUV2RGB_NV12'),
     **{f'bayer_{name}8': _bayer(conversion, 1) for name, conversion in _BAYER.items()},
     **{f'bayer_{name}16': _bayer(conversion, 2) for name, conversion in _BAYER.items()},
 }

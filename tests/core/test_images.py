@@ -119,6 +119,95 @@ def test_bayer_mosaic_of_one_lit_colour(pattern: str, lit: int, sample_bytes: in
     np.testing.assert_array_equal(image[3:5, 3:5], np.broadcast_to(expected, (2, 2, 3)))
 
 
+def as_message(image: NDArray[Any], padding: int, is_bigendian: bool) -> tuple[bytes, int]:
+    """Return rows with padding behind each, in a byte order, and their step."""
+    order = '>' if is_bigendian else '<'
+    rows = image.astype(image.dtype.newbyteorder(order)).reshape(len(image), -1)
+    data = [row.tobytes() + bytes([66]) * padding for row in rows]
+    return b''.join(data), len(data[0])
+
+
+# What OpenCV makes of the same image without padding, in the machine's byte order.
+ORACLES: dict[str, tuple[int, type, Callable[[Any], Any]]] = {
+    'rgb8': (3, np.uint8, lambda i: i),
+    'bgr8': (3, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_BGR2RGB)),
+    '8UC3': (3, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_BGR2RGB)),
+    'rgba8': (4, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_RGBA2RGB)),
+    'bgra8': (4, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_BGRA2RGB)),
+    '8UC4': (4, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_BGRA2RGB)),
+    'mono8': (1, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_GRAY2RGB)),
+    '8UC1': (1, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_GRAY2RGB)),
+    'rgb16': (3, np.uint16, lambda i: i >> 8),
+    'bgr16': (3, np.uint16, lambda i: cv2.cvtColor(i, cv2.COLOR_BGR2RGB) >> 8),
+    'rgba16': (4, np.uint16, lambda i: cv2.cvtColor(i, cv2.COLOR_RGBA2RGB) >> 8),
+    'bgra16': (4, np.uint16, lambda i: cv2.cvtColor(i, cv2.COLOR_BGRA2RGB) >> 8),
+    'mono16': (1, np.uint16, lambda i: cv2.cvtColor(i, cv2.COLOR_GRAY2RGB) >> 8),
+    '16UC1': (1, np.uint16, lambda i: cv2.cvtColor(i, cv2.COLOR_GRAY2RGB) >> 8),
+    'yuv422': (2, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_YUV2RGB_UYVY)),
+    'uyvy': (2, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_YUV2RGB_Y422)),
+    'yuyv': (2, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_YUV2RGB_YUYV)),
+    'yuv422_yuy2': (2, np.uint8, lambda i: cv2.cvtColor(i, cv2.COLOR_YUV2RGB_YUNV)),
+    # The second letter pair of a mosaic, where it is read from its first pixel on.
+    'bayer_rggb8': (1, np.uint8, lambda i: cv2.demosaicing(i, cv2.COLOR_BayerRGGB2RGB)),
+    'bayer_bggr8': (1, np.uint8, lambda i: cv2.demosaicing(i, cv2.COLOR_BayerBGGR2RGB)),
+    'bayer_gbrg8': (1, np.uint8, lambda i: cv2.demosaicing(i, cv2.COLOR_BayerGBRG2RGB)),
+    'bayer_grbg8': (1, np.uint8, lambda i: cv2.demosaicing(i, cv2.COLOR_BayerGRBG2RGB)),
+}
+ORACLES |= {
+    f'bayer_{name}16': (
+        1,
+        np.uint16,
+        lambda i, n=name: ORACLES[f'bayer_{n}8'][2]((i >> 8).astype(np.uint8)),
+    )
+    for name in ('rggb', 'bggr', 'gbrg', 'grbg')
+}
+
+
+@pytest.mark.parametrize('is_bigendian', [False, True])
+@pytest.mark.parametrize('padding', [0, 14])
+@pytest.mark.parametrize('encoding', ORACLES)
+def test_every_encoding_is_what_opencv_makes_of_it(
+    encoding: str, padding: int, is_bigendian: bool, rng: np.random.Generator
+) -> None:
+    channels, kind, oracle = ORACLES[encoding]
+    image = rng.integers(0, np.iinfo(kind).max, (6, 8, channels), kind, endpoint=True)
+    data, step = as_message(image, padding, is_bigendian)
+    expected = oracle(np.ascontiguousarray(image[..., 0] if channels == 1 else image))
+    np.testing.assert_array_equal(rgb_from_raw(data, 6, 8, step, encoding, is_bigendian), expected)
+
+
+def test_no_encoding_goes_without_an_oracle() -> None:
+    assert set(ORACLES) | {'nv12', 'nv21', 'nv24'} == set(ENCODINGS)
+
+
+@pytest.mark.parametrize('encoding', ['nv12', 'nv21', 'nv24'])
+def test_planar_yuv_is_bt_601(encoding: str, rng: np.random.Generator) -> None:
+    """Against the standard's own numbers: OpenCV has no nv24 that could be the oracle."""
+    height, width, step = 6, 8, 11
+    each = 1 if encoding == 'nv24' else 2
+    y = rng.integers(16, 236, (height, width))
+    u, v = rng.integers(90, 166, (2, height // each, width // each))
+    pairs = np.stack([v, u] if encoding == 'nv21' else [u, v], -1).reshape(height // each, -1)
+    bright = np.full((height, step), 66, np.uint8)
+    colour = np.full((len(pairs), step * 2 // each), 66, np.uint8)
+    bright[:, :width], colour[:, : pairs.shape[1]] = y, pairs
+    data = bright.tobytes() + colour.tobytes()
+    image = rgb_from_raw(data, height, width, step, encoding)
+    u, v = (np.kron(plane, np.ones((each, each))) - 128 for plane in (u, v))
+    bright = 255 / 219 * (y - 16)
+    red = bright + 1.596 * v
+    green = bright - 0.392 * u - 0.813 * v
+    blue = bright + 2.017 * u
+    expected = np.clip(np.stack([red, green, blue], -1), 0, 255)
+    np.testing.assert_allclose(image, expected, atol=1.6)
+
+
+def test_a_16_bit_png_keeps_the_upper_bits() -> None:
+    is_done, data = cv2.imencode('.png', np.array([[0x1234, 0xFF00]], np.uint16))
+    assert is_done
+    assert rgb_from_compressed(bytes(data)).tolist() == [[[0x12] * 3, [0xFF] * 3]]
+
+
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8'])
 def test_8_bit_images_are_read_only_views_of_the_message(encoding: str) -> None:
     data = np.arange(64, dtype=np.uint8)
@@ -158,7 +247,7 @@ def test_any_buffer_holds_an_image(container: Callable[[bytes], Any]) -> None:
         (b'abc', 8001, 8000, 24000, 'rgb8', 'image is 8000x8001 pixels; expected at most 64 meg'),
         (b'abc', 1 << 31, 1 << 31, 1 << 33, 'rgb8', 'expected at most 64 megapixels'),
         (b'abc', 1, 1, 3, 'jpeg', "image encoding is 'jpeg'; expected one of rgb8, bgr8"),
-        (b'abc', 1, 1, 3, '8UC3', "image encoding is '8UC3'"),
+        (b'abc', 1, 1, 3, '8SC3', "image encoding is '8SC3'"),
         (b'abc', 1, 1, 3, '', "image encoding is ''"),
         (b'abc', 1, 1, 4, '32FC1', "image encoding is '32FC1'"),
         (b'abcdef', 1, 3, 6, 'yuyv', 'image width is 3; expected an even number for yuyv'),
@@ -180,7 +269,7 @@ def test_wrong_images_are_refused(
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
 def test_every_encoding_gives_three_channels_and_checks_the_amount(encoding: str) -> None:
-    data = bytes(8 * 64)
+    data = bytes(12 * 64)
     image = rgb_from_raw(data, 4, 6, 64, encoding)
     assert image.shape == (4, 6, 3)
     assert image.dtype == np.uint8

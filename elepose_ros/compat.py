@@ -154,11 +154,25 @@ class GuardedLifecycleNode(LifecycleNode):
         self, transition_id: int
     ) -> TransitionCallbackReturn:
         try:
-            result = super()._LifecycleNodeMixin__change_state(transition_id)
-        except _RCLError:
-            _, label = self._state_machine.current_state
-            self.get_logger().error(
-                f'refused lifecycle transition {transition_id}: it does not start at state {label}'
+            result: TransitionCallbackReturn = super()._LifecycleNodeMixin__change_state(
+                transition_id
             )
-            return TransitionCallbackReturn.FAILURE
+        except _RCLError:
+            return self._refuse(f'transition {transition_id}')
         return result
+
+    def trigger_shutdown(self) -> TransitionCallbackReturn:
+        """End, or refuse where rclpy raises: an ended node does not end again."""
+        try:
+            result: TransitionCallbackReturn = super().trigger_shutdown()
+        except _RCLError:
+            return self._refuse('shutdown')
+        return result
+
+    def _refuse(self, what: str) -> TransitionCallbackReturn:
+        _, label = self._state_machine.current_state
+        self.get_logger().error(
+            f'refused lifecycle {what}: it is not possible at state {label}; see '
+            f'ros2 lifecycle list {self.get_fully_qualified_name()}'
+        )
+        return TransitionCallbackReturn.FAILURE

@@ -241,12 +241,19 @@ class PartsNode(GuardedLifecycleNode):
     def _stop_parts(self) -> None:
         self._is_active = False
         for part in self._parts:
-            part.stop()
+            self._alone(part.stop)
 
     def _close_parts(self) -> None:
         for part in self._parts:
-            part.close()
+            self._alone(part.close)
         self._parts = ()
+
+    def _alone(self, end: Callable[[], None]) -> None:
+        """End one part; a bug there must not keep the others from ending."""
+        try:
+            end()
+        except Exception:
+            self.get_logger().fatal(f'a bug, please report it:\n{traceback.format_exc()}')
 
     def _tick(self) -> None:
         for part in self._parts:

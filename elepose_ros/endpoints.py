@@ -152,12 +152,19 @@ def publishers_of(node: Node, full_name: str) -> list[Endpoint]:
     """Return who publishes a topic."""
     return [
         Endpoint(
-            node=f'{info.node_namespace.rstrip("/")}/{info.node_name}',
+            node=_full_name(info),
             kind=info.topic_type,
             reliability=_RELIABILITY.get(info.qos_profile.reliability, 'unknown'),
         )
         for info in node.get_publishers_info_by_topic(full_name)
     ]
+
+
+def _full_name(info: Any) -> str:
+    # What the middleware says before it knows to which node an endpoint belongs.
+    if 'UNKNOWN' in info.node_name:
+        return 'a publisher'
+    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
 
 
 def topics_of_kind(node: Node, kind: Any) -> list[str]:

@@ -89,6 +89,7 @@ class Input:
             self._topic = dataclasses.replace(self._topic, reliability=reliability)
             self._node.destroy_subscription(self._subscription)
             self._subscription = self._subscribe()
+            self._heard_s = time.perf_counter()  # the new one may take a while as well
 
     def watch(self) -> None:
         """Say what to do when nothing arrives; to be called about once a second."""

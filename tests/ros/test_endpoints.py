@@ -101,11 +101,12 @@ class TestOfARunningNode:
         keypoints = probe.talk(interfaces.People2D, '/keypoints', 'best_effort')
         node = inside('shy', keypoints_reliability='reliable', camera_info_timeout_s=0.0)
         sentence = (
-            '/probe offers less RELIABILITY on /keypoints than is asked for, so nothing comes '
-            'from it: set keypoints_reliability to best_effort'
+            'offers less RELIABILITY on /keypoints than is asked for, so nothing comes from it: '
+            'set keypoints_reliability to best_effort'
         )
         probe.until(lambda: sentence in self._faults(node), sentence)
-        assert '/probe offers only best_effort on /keypoints' in self._faults(node)
+        sentence = '/probe offers only best_effort on /keypoints'
+        probe.until(lambda: sentence in self._faults(node), sentence)
         node.set_parameters([Parameter('keypoints_reliability', value='best_effort')])
         probe.until(
             lambda: node.statistics.counts().get('out'),

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -22,6 +21,7 @@ from visualization_msgs.msg import MarkerArray
 from elepose_core.data.poseset import PoseSet
 from elepose_core.runtime.people import People2D, Person2D
 from elepose_ros import interfaces
+from elepose_ros.compat import make_executor
 from elepose_ros.conversions import message_from_people
 
 __all__ = ['Traffic']
@@ -63,7 +63,7 @@ class Traffic:
         listen(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._messages, self._camera = _scene(people)
         self._period_s = 1 / hz
-        self._executor = SingleThreadedExecutor()
+        self._executor = make_executor('auto')
         self._executor.add_node(self._node)
         self._ends = threading.Event()
         self.sent_ns: list[int] = []
@@ -110,16 +110,14 @@ class Traffic:
     def _send(self) -> None:
         due_s, number = time.monotonic(), 0
         while not self._ends.is_set():
+            if number % 30 == 0:
+                self._camera_info.publish(self._camera)
+            # Bytes that are ready but for their stamp: the time of the sender is not the node's.
             message = self._messages[number % len(self._messages)]
             stamp_ns = time.time_ns()
-            message.header.stamp = Time(
-                sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000
-            )
-            if number % 30 == 0:
-                self._camera.header = message.header
-                self._camera_info.publish(self._camera)
+            struct.pack_into('<iI', message, STAMP_AT, *divmod(stamp_ns, 1_000_000_000))
             self.sent_ns.append(stamp_ns)
-            self._keypoints.publish(message)
+            self._keypoints.publish(bytes(message))
             due_s, number = due_s + self._period_s, number + 1
             self._ends.wait(max(due_s - time.monotonic(), 0.0))
 
@@ -147,8 +145,8 @@ def _note(arrived: dict[int, float], data: bytes, stamp_at: int) -> bool:
     return bool(sec)
 
 
-def _scene(people: int) -> tuple[list[Any], CameraInfo]:
-    """Return two seconds of people side by side who sway, and the camera that sees them."""
+def _scene(people: int) -> tuple[list[bytearray], CameraInfo]:
+    """Return two seconds of people side by side who sway, as People2D, and their camera."""
     poses = PoseSet.load(POSES)
     rays = poses.rays[:people].astype(np.float32)
     focal, width, height = 900.0, 1920, 1080
@@ -161,8 +159,12 @@ def _scene(people: int) -> tuple[list[Any], CameraInfo]:
         scores = np.full(17, 0.9, np.float32)
         seen = tuple(Person2D('', person.astype(np.float32), scores) for person in points)
         frame = People2D(0, 'h36m_17', seen)
-        messages.append(message_from_people(frame, Header(frame_id='camera'), width, height))
-    camera = CameraInfo(width=width, height=height, distortion_model='plumb_bob', d=[0.0] * 5)
+        message = message_from_people(frame, Header(frame_id='camera'), width, height)
+        messages.append(bytearray(serialize_message(message)))
+    header = Header(frame_id='camera')
+    camera = CameraInfo(
+        header=header, width=width, height=height, distortion_model='plumb_bob', d=[0.0] * 5
+    )
     camera.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
     camera.p = [focal, 0.0, width / 2, 0.0, 0.0, focal, height / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
     camera.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]

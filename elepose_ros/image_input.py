@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images in, keypoints of all people out."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,15 +34,7 @@ def load_detector(parameters: Parameters) -> Detector:
             'parameter detector is none; expected a detector '
             '(keypoints that come from a topic need lifter_node alone)'
         )
-    options = DetectorOptions(
-        model_path=_path(parameters.detector_model_path),
-        person_model_path=_path(parameters.detector_person_model_path),
-        input_long_side=parameters.detector_input_long_side,
-        num_threads=parameters.num_threads,
-        min_person_score=parameters.min_person_score,
-        roi=parameters.detector_roi,
-    )
-    return make_detector(parameters.detector, options)
+    return make_detector(parameters.detector, _options(parameters))
 
 
 class ImageInput(Part):
@@ -54,6 +47,8 @@ class ImageInput(Part):
         self._detector = detector
         self._then = then
         self._name = parameters.detector
+        self._options = _options(parameters)
+        self._changing: threading.Thread | None = None
         name, kind = 'image', Image
         if parameters.image_transport == 'compressed':
             # As image_transport does: the base name is remapped, the ending is added after that.
@@ -90,20 +85,53 @@ class ImageInput(Part):
             'input age [s]': f'{self._input.age_s():.1f}',
         }
 
+    def _follow_options(self) -> None:
+        """Make another detector when its parameters have changed; the old one goes on until then.
+
+        It is made in a thread of its own, since it takes as long as several frames.
+        """
+        options = _options(self._node.parameters)
+        if options == self._options or (self._changing and self._changing.is_alive()):
+            return
+        self._options = options
+
+        def change() -> None:
+            try:
+                self._detector = make_detector(self._name, options)
+            except Exception as error:
+                self._node.reporter.warn('detector', f'the detector stays as it is: {error}')
+
+        # A daemon: a node that is told to end does not wait for it.
+        self._changing = threading.Thread(target=change, name='detector', daemon=True)
+        self._changing.start()
+
     def _on_image(self, message: Any, arrived_s: float) -> None:
         statistics = self._statistics
         statistics.record('wait', time.perf_counter() - arrived_s)
         with statistics.measure('decode'):
             image_rgb = rgb_from_message(message)
+        self._follow_options()
+        detector = self._detector
         with statistics.measure('detect'):
-            found = self._detector.detect(image_rgb)
+            found = detector.detect(image_rgb)
         people = People2D(
             stamp_ns=stamp_ns_from_header(message.header),
-            layout=self._detector.layout,
+            layout=detector.layout,
             people=tuple(Person2D('', keypoints_px, scores) for keypoints_px, scores in found),
         )
         height, width = image_rgb.shape[:2]
         self._then(Frame(message.header, people, width, height, arrived_s))
+
+
+def _options(parameters: Parameters) -> DetectorOptions:
+    return DetectorOptions(
+        model_path=_path(parameters.detector_model_path),
+        person_model_path=_path(parameters.detector_person_model_path),
+        input_long_side=parameters.detector_input_long_side,
+        num_threads=parameters.num_threads,
+        min_person_score=parameters.min_person_score,
+        roi=parameters.detector_roi,
+    )
 
 
 def _path(text: str) -> Path | None:

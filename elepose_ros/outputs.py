@@ -214,7 +214,7 @@ class SkeletonOutput(Part):
         self._transforms.publish(self._transform_message(transforms=[transform]))
 
     def _lifter_now(self) -> PeopleLifter:
-        """Return the lifter; a reset or a change of its parameters starts the tracks anew."""
+        """Return the lifter as parameters, services and the model want it now."""
         options = _options(self._node.parameters)
         if self._is_reset.is_set():
             self._is_reset.clear()
@@ -222,7 +222,7 @@ class SkeletonOutput(Part):
             self._markers.publish(markers_that_delete_all(self._header))
         predictor = self._predictor
         if options != self._lifter.options:
-            self._lifter = PeopleLifter(predictor, options)
+            self._lifter.change(options)
         if predictor is not self._lifter.predictor:
             self._lifter.exchange(predictor)
         return self._lifter

@@ -65,6 +65,7 @@ class Parameters:
         unit='px',
         low=256,
         high=512,
+        dynamic=True,
         used_by=(DETECTOR,),
     )
     detector_roi: bool = _row(
@@ -73,10 +74,16 @@ class Parameters:
         'costs about 0.4 of the whole image per person and shows people far away better; the '
         'whole image is read every 10th frame, so that newcomers wait as long, and when somebody '
         'is lost',
+        dynamic=True,
         used_by=(DETECTOR,),
     )
     min_person_score: float = _row(
-        0.2, 'people with a lower score are left out', low=0.0, high=1.0, used_by=(DETECTOR,)
+        0.2,
+        'people with a lower score are left out',
+        low=0.0,
+        high=1.0,
+        dynamic=True,
+        used_by=(DETECTOR,),
     )
     num_threads: int = _row(1, 'threads of each of the two networks', low=1, high=64)
     model: str = _row(

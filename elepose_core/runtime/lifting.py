@@ -106,11 +106,7 @@ class PeopleLifter:
         self.options = options or LiftingOptions()
         self.predictor = predictor
         self._tracker = Tracker(self.options.max_gap_s)
-        self._smoother = Smoother(
-            self.options.smoothing_cutoff_hz,
-            self.options.smoothing_opening,
-            self.options.max_gap_s,
-        )
+        self._smoother = Smoother(*_smoothing(self.options))
         self._elevation = ElevationMean(
             _elevation_error_rad(predictor), self.options.elevation_memory_s
         )
@@ -127,6 +123,19 @@ class PeopleLifter:
         self._smoother.reset()
         self._elevation.reset()
         self._last_ns = None
+
+    def change(self, options: LiftingOptions) -> None:
+        """Lift with other settings from the next frame on.
+
+        People keep their tracks. Smoothing starts anew when its settings or the scale change, and
+        so does the elevation when its memory does.
+        """
+        before, self.options = self.options, options
+        self._tracker.set_max_gap(options.max_gap_s)
+        if (*_smoothing(options), options.stature_m) != (*_smoothing(before), before.stature_m):
+            self._smoother = Smoother(*_smoothing(options))
+        if options.elevation_memory_s != before.elevation_memory_s:
+            self.exchange(self.predictor)
 
     def exchange(self, predictor: Predictor) -> None:
         """Lift with another model from the next frame on.
@@ -236,6 +245,10 @@ class _Usable(NamedTuple):
     scores: NDArray[np.float32]
     ids: list[str]
     sources: list[int]
+
+
+def _smoothing(options: LiftingOptions) -> tuple[float, float, float]:
+    return options.smoothing_cutoff_hz, options.smoothing_opening, options.max_gap_s
 
 
 def _stacked(people: People2D) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

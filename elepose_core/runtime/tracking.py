@@ -56,9 +56,13 @@ class Tracker:
     """
 
     def __init__(self, max_gap_s: float) -> None:
-        self._max_gap_ns = round(max_gap_s * 1e9)
+        self.set_max_gap(max_gap_s)
         self._tracks = _NOBODY
         self._next = 0
+
+    def set_max_gap(self, max_gap_s: float) -> None:
+        """Let tracks end that are not seen for longer than this."""
+        self._max_gap_ns = round(max_gap_s * 1e9)
 
     def __len__(self) -> int:
         return len(self._tracks.number)

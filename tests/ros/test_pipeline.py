@@ -15,6 +15,8 @@ pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_typ
 
 from diagnostic_msgs.msg import DiagnosticArray
 from PIL import Image as Picture
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from elepose_core.skeleton import COCO_17, H36M_17
@@ -160,6 +162,28 @@ def test_a_broken_image_is_refused_with_one_sentence_and_the_next_one_works(
         again=lambda: images.publish(make_image()),
         period_s=0.2,
     )
+
+
+def test_the_detector_follows_its_parameters_while_it_runs(pipeline: Any, make_image: Any) -> None:
+    images = pipeline.probe.talk(Image, '/camera/image_raw')
+
+    def expect(people: int, **parameters: Any) -> None:
+        request = SetParameters.Request(
+            parameters=[Parameter(n, value=v).to_parameter_msg() for n, v in parameters.items()]
+        )
+        answer = pipeline.probe.call(SetParameters, '/pipeline/set_parameters', request)
+        assert all(result.successful for result in answer.results)
+        pipeline.forget()
+        pipeline.probe.until(
+            lambda: pipeline.skeletons and len(pipeline.skeletons[-1].skeletons) == people,
+            f'{people} people',
+            again=lambda: images.publish(make_image()),
+            period_s=0.2,
+        )
+
+    expect(0, min_person_score=1.0)
+    expect(1, min_person_score=0.2, detector_roi=True, detector_input_long_side=256)
+    assert 'the detector stays' not in pipeline.process.log()
 
 
 def test_detector_and_lifter_in_two_processes_do_the_same(

@@ -500,3 +500,25 @@ def test_another_model_keeps_the_people_and_starts_the_elevation_anew(
     assert not after.was_reset
     assert after.elevation is not None
     assert after.elevation.samples == 1
+
+
+def test_other_settings_count_from_the_next_frame_on_and_nobody_is_forgotten(
+    lifter: PeopleLifter, person: Callable[..., Person2D]
+) -> None:
+    before = _lift(lifter, 0, person())
+    lifter.change(dataclasses.replace(lifter.options, stature_m=0.85))
+    after = _lift(lifter, 33, person())
+    assert after.skeletons[0].track == before.skeletons[0].track
+    assert after.skeletons[0].root_cam_m[2] == pytest.approx(
+        before.skeletons[0].root_cam_m[2] / 2, rel=0.02
+    )
+    assert after.elevation is not None
+    assert after.elevation.samples == 2
+    lifter.change(dataclasses.replace(lifter.options, max_gap_s=0.1))
+    _lift(lifter, 66)
+    gone = _lift(lifter, 200)
+    assert gone.ended_tracks == (before.skeletons[0].track,)
+    lifter.change(dataclasses.replace(lifter.options, elevation_memory_s=10.0))
+    newcomer = _lift(lifter, 233, person())
+    assert newcomer.elevation is not None
+    assert newcomer.elevation.samples == 1

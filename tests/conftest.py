@@ -13,7 +13,8 @@ os.environ['MPLBACKEND'] = 'Agg'
 
 
 # With pytest -n 2 these share one process: they start nodes, which meet over DDS and need cores.
-_WITH_NODES = ('ros', 'test_demo.py', 'test_docs.py', 'test_launch.py', 'test_packaging.py')
+_WITH_NODES = ('ros', 'test_demo.py', 'test_launch.py')
+_TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -21,7 +22,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.pluginmanager.hasplugin('xdist'):
         return
     for item in items:
-        with_nodes = set(_WITH_NODES) & {item.path.name, item.path.parent.name}
+        with_nodes = set(_WITH_NODES) & set(item.path.relative_to(_TESTS.parent).parts)
         group = 'nodes' if with_nodes else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,10 +25,30 @@ Storage = Literal['mcap', 'sqlite3']
 RELIABLE = TopicQos(is_reliable=True, is_latched=False, depth=10)
 
 
+@dataclass(frozen=True)
+class _Disk:
+    """Where a bag is written, and what is left when that goes wrong."""
+
+    path: Path
+    rest: str
+
+    @contextlib.contextmanager
+    def accepting(self) -> Iterator[None]:
+        """Turn what the system says of a full or broken disk into one sentence."""
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise InputError(
+                f'bag {self.path} cannot be written any further ({why}); {self.rest}'
+            ) from None
+
+
 class BagWriter:
     """Topics and messages of one open bag; made by `writing_bag` and `recording_bag`."""
 
-    def __init__(self, writer: 'Writer') -> None:
+    def __init__(self, writer: 'Writer', disk: '_Disk') -> None:
+        self._disk = disk
         self._store = bag_typestore()
         self._writer = writer
         self._connections: dict[str, Connection] = {}
@@ -55,9 +76,10 @@ class BagWriter:
                 f'topic {name} has type {type_name}, of which no definition is known; '
                 'expected a type of the common ROS 2 interfaces or of elepose_ros'
             )
-        self._connections[name] = self._writer.add_connection(
-            name, type_name, typestore=self._store, offered_qos_profiles=[_offered(qos)]
-        )
+        with self._disk.accepting():
+            self._connections[name] = self._writer.add_connection(
+                name, type_name, typestore=self._store, offered_qos_profiles=[_offered(qos)]
+            )
         self.counts[name] = 0
 
     def write(self, topic: str, log_time_ns: int, message: Any) -> None:
@@ -69,7 +91,8 @@ class BagWriter:
             message: A message object of the topic's type, or its CDR bytes.
 
         Raises:
-            InputError: The message is larger than a bag may hold, or the time is negative.
+            InputError: The message is larger than a bag may hold, the time is negative, or the
+                disk takes no more.
         """
         connection = self._connections[topic]
         is_raw = isinstance(message, (bytes, bytearray, memoryview))
@@ -80,18 +103,24 @@ class BagWriter:
             )
         if log_time_ns < 0:
             raise InputError(f'a message on {topic} has time {log_time_ns} ns; expected >= 0')
-        self._writer.write(connection, log_time_ns, bytes(data))
+        with self._disk.accepting():
+            self._writer.write(connection, log_time_ns, bytes(data))
         self.counts[topic] += 1
         self._unflushed += 1
 
     def flush(self) -> None:
-        """Bring what was written so far to the disk, so that a kill cannot take it (mcap only)."""
+        """Bring what was written so far to the disk, so that a kill cannot take it (mcap only).
+
+        Raises:
+            InputError: The disk takes no more.
+        """
         from rosbags.rosbag2.storage_mcap import McapWriter
 
         storage = self._writer.storage
         if self._unflushed and isinstance(storage, McapWriter):
-            storage.close_chunk()
-            storage.bio.flush()
+            with self._disk.accepting():
+                storage.close_chunk()
+                storage.bio.flush()
             self._unflushed = 0
 
 
@@ -107,8 +136,13 @@ def writing_bag(path: Path, storage: Storage = 'mcap') -> Iterator[BagWriter]:
     # The writer names its data file after the folder, so that has its final name from the start.
     workshop = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
     try:
-        with _open_writer(workshop / path.name, storage) as writer:
-            yield BagWriter(writer)
+        disk = _Disk(path, 'nothing is left of it')
+        with contextlib.ExitStack() as stack:
+            with disk.accepting():
+                writer = stack.enter_context(_open_writer(workshop / path.name, storage))
+            yield BagWriter(writer, disk)
+            with disk.accepting():
+                stack.close()
         with replacing(path) as temporary:
             (workshop / path.name).rename(temporary)
     finally:
@@ -123,15 +157,22 @@ def recording_bag(path: Path) -> Iterator[BagWriter]:
     it is closed properly also when the block ends by an exception.
 
     Raises:
-        InputError: `path` exists already.
+        InputError: `path` exists already, or the disk takes no more.
     """
     path = check_new_bag(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = _open_writer(path, 'mcap')
-    writer.open()
+    disk = _Disk(path, 'what was brought to the disk before can be read')
+    with disk.accepting():
+        writer.open()
     try:
-        yield BagWriter(writer)
-    finally:
+        yield BagWriter(writer, disk)
+    except BaseException:
+        # On a full disk the end cannot be written either; what went before tells more.
+        with contextlib.suppress(OSError):
+            writer.close()
+        raise
+    with disk.accepting():
         writer.close()
 
 

@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class NodeProcess:
     """One of our executables, in a session of its own."""
 
-    def __init__(self, name: str, log: Path, arguments: list[str]) -> None:
+    def __init__(self, name: str, log: Path, arguments: list[str], **more: Any) -> None:
         self.name = name
         self._log = log
         with log.open('wb') as file:
@@ -63,7 +63,9 @@ class NodeProcess:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                **more,
             )
+        self.pid = self._process.pid
 
     def log(self) -> str:
         return self._log.read_text(errors='replace')
@@ -189,13 +191,31 @@ Start = Callable[..., NodeProcess]
 
 
 @pytest.fixture(scope='module')
-def start(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def execute(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Return a function that runs an executable with arguments; it ends with the module.
+
+    Further options are those of `subprocess.Popen`.
+    """
+    folder = tmp_path_factory.mktemp('processes')
+    processes: list[NodeProcess] = []
+
+    def execute(executable: str, *arguments: object, **more: Any) -> NodeProcess:
+        log = folder / f'{len(processes)}-{executable}.log'
+        processes.append(NodeProcess(executable, log, list(map(str, arguments)), **more))
+        return processes[-1]
+
+    yield execute
+    with contextlib.ExitStack() as stack:
+        for process in processes:
+            stack.callback(process.end)
+
+
+@pytest.fixture(scope='module')
+def start(probe: Probe, execute: Start) -> Start:
     """Return a function that starts an executable with parameters and waits until it is active.
 
     `start('lifter_node', name='a', remaps={...}, stature_m=1.8)`; `wait=False` does not wait.
     """
-    folder = tmp_path_factory.mktemp('nodes')
-    processes: list[NodeProcess] = []
 
     def start(
         executable: str,
@@ -210,18 +230,14 @@ def start(probe: Probe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         for key, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             arguments += ['-p', f'{key}:={text}']
-        log = folder / f'{len(processes)}-{name}.log'
-        process = NodeProcess(executable, log, arguments)
-        processes.append(process)
+        process = execute(executable, *arguments)
+        process.name = name
         if wait:
             probe.blame(process)
             probe.until(lambda: ': active' in process.log(), f'{name} to be active')
         return process
 
-    yield start
-    with contextlib.ExitStack() as stack:
-        for process in processes:
-            stack.callback(process.end)
+    return start
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ class Input:
         self._silence = f'silence {topic.name}'
         self._is_on = False
         self._heard_s = 0.0
+        self._is_silence_told = False
         self.received = 0
         self._subscription = self._subscribe()
 
@@ -66,6 +67,7 @@ class Input:
     def start(self) -> None:
         """Begin to hand messages over."""
         self.received = 0
+        self._is_silence_told = False
         self._heard_s = time.perf_counter()
         if self._queue:
             self._worker = Worker(self._handle_item, self._queue, name=self._topic.name)
@@ -93,7 +95,11 @@ class Input:
 
     def watch(self) -> None:
         """Say what to do when nothing arrives; to be called about once a second."""
-        if not self.received and (sentence := self.fault()):
+        # A silence after messages may be a bag that is paused: it is told once, others again.
+        if self._is_silence_told and self.received:
+            return
+        if sentence := self.fault():
+            self._is_silence_told = True
             self._reporter.warn(self._silence, sentence)
 
     def faults(self) -> dict[str, str]:
@@ -124,7 +130,8 @@ class Input:
             self._statistics.count('while inactive')
             return
         self.received += 1
-        if self.received == 1:
+        if self._is_silence_told or self.received == 1:
+            self._is_silence_told = False
             self._reporter.over(self._silence)
         self._heard_s = time.perf_counter()
         item = (message, self._heard_s)

@@ -238,17 +238,6 @@ class PartsNode(GuardedLifecycleNode):
                     'keypoints_reliability',
                 )
 
-    def _warn_of_namesakes(self) -> None:
-        own = (self.get_name(), self.get_namespace())
-        if self.get_node_names_and_namespaces().count(own) > 1:
-            name = self.get_fully_qualified_name()
-            self.reporter.warn(
-                'namesake',
-                f'another node is named {name} as well: requests to one may reach the other, and '
-                'both publish; end one of them or give it another name (__node or __ns)',
-                once=True,
-            )
-
     def _stop_parts(self) -> None:
         self._is_active = False
         for part in self._parts:
@@ -267,7 +256,6 @@ class PartsNode(GuardedLifecycleNode):
             self.get_logger().fatal(f'a bug, please report it:\n{traceback.format_exc()}')
 
     def _tick(self) -> None:
-        self._warn_of_namesakes()
         for part in self._parts:
             part.watch()
         self._ticks += 1

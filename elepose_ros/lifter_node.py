@@ -5,6 +5,7 @@
 from collections.abc import Sequence
 
 from elepose_ros.body_input import keypoint_input
+from elepose_ros.depth_input import DepthInput
 from elepose_ros.keypoint_input import CameraInput
 from elepose_ros.lifecycle import Part, PartsNode, run
 from elepose_ros.model_service import load_predictor
@@ -17,9 +18,9 @@ __all__ = ['main', 'parts']
 def parts(node: PartsNode) -> Sequence[Part]:
     """Build what the node is made of."""
     predictor = load_predictor(node.parameters)
-    cameras = CameraInput(node)
-    output = SkeletonOutput(node, predictor, cameras.source)
-    return (cameras, keypoint_input(node, cameras.source, output.handle), output)
+    cameras, depth = CameraInput(node), DepthInput(node)
+    output = SkeletonOutput(node, predictor, cameras.source, depth)
+    return (cameras, depth, keypoint_input(node, cameras.source, output.handle), output)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -12,12 +12,13 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
-from elepose_core.runtime.people import Skeletons3D
+from elepose_core.runtime.people import Skeletons3D, Surroundings
 from elepose_core.runtime.predictor import Predictor
 from elepose_ros import interfaces
 from elepose_ros.camera_source import CameraSource
 from elepose_ros.compat import optional_message
 from elepose_ros.conversions import message_from_elevation, message_from_people
+from elepose_ros.depth_input import DepthInput
 from elepose_ros.endpoints import make_publisher
 from elepose_ros.frames import Frame
 from elepose_ros.lifecycle import Part, PartsNode
@@ -70,9 +71,12 @@ class KeypointOutput(Part):
 class SkeletonOutput(Part):
     """Lifts keypoints and publishes what comes out, with the stamp and frame of the input."""
 
-    def __init__(self, node: PartsNode, predictor: Predictor, cameras: CameraSource) -> None:
+    def __init__(
+        self, node: PartsNode, predictor: Predictor, cameras: CameraSource, depth: DepthInput
+    ) -> None:
         self._node = node
         self._cameras = cameras
+        self._depth = depth
         self._predictor = predictor
         self._device = predictor.backend.name
         node.attach_lifter(self._exchange, lambda: self._predictor.backend.name)
@@ -105,8 +109,9 @@ class SkeletonOutput(Part):
         """
         statistics = self._node.statistics
         camera = self._cameras.camera_for(frame.width, frame.height)
+        surroundings = self._surroundings(frame)
         with statistics.measure('lift'):
-            result = self._lifter_now().lift(frame.people, camera)
+            result = self._lifter_now().lift(frame.people, camera, surroundings)
         with statistics.measure('publish'):
             self._publish(result, frame.header)
         statistics.record('total', time.perf_counter() - frame.arrived_s)
@@ -226,6 +231,14 @@ class SkeletonOutput(Part):
         if predictor is not self._lifter.predictor:
             self._lifter.exchange(predictor)
         return self._lifter
+
+    def _surroundings(self, frame: Frame) -> Surroundings:
+        parameters = self._node.parameters
+        return Surroundings(
+            camera_height_m=parameters.camera_height_m,
+            camera_height_deviation_m=parameters.camera_height_deviation_m,
+            depth=self._depth.depth_for(frame),
+        )
 
     def _exchange(self, predictor: Predictor) -> None:
         """Lift with another model from the next frame on; the frame at hand is finished."""

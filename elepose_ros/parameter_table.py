@@ -110,6 +110,41 @@ class Parameters:
         dynamic=True,
         used_by=(LIFTER,),
     )
+    camera_height_m: float = _row(
+        0.0,
+        'height of the camera above the ground that people stand on; with it and the camera '
+        'elevation that they show, their feet tell how far away they are; 0 = unknown',
+        unit='m',
+        low=0.0,
+        high=100.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    camera_height_deviation_m: float = _row(
+        0.03,
+        'standard deviation of camera_height_m: how well it was measured, and how even the '
+        'ground is',
+        unit='m',
+        low=0.001,
+        high=10.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
+    use_depth: bool = _row(
+        False,
+        'take distances from depth images (topic depth, aligned to the image, 16UC1 or 32FC1) '
+        'where they show people',
+        used_by=(LIFTER,),
+    )
+    depth_max_age_s: float = _row(
+        0.05,
+        'a depth image belongs to a frame when their stamps are no farther apart',
+        unit='s',
+        low=0.0,
+        high=1.0,
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
     min_keypoint_score: float = _row(
         0.2,
         'keypoints with a lower score count as missing',
@@ -223,6 +258,13 @@ class Parameters:
         choices=_RELIABILITY,
         dynamic=True,
         used_by=(DETECTOR,),
+    )
+    depth_reliability: str = _row(
+        'best_effort',
+        'QoS of the depth subscription; large images may need reliable',
+        choices=_RELIABILITY,
+        dynamic=True,
+        used_by=(LIFTER,),
     )
     keypoints_reliability: str = _row(
         'best_effort',

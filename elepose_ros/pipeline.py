@@ -5,6 +5,7 @@
 from collections.abc import Sequence
 
 from elepose_ros.body_input import keypoint_input
+from elepose_ros.depth_input import DepthInput
 from elepose_ros.frames import Frame
 from elepose_ros.image_input import ImageInput, load_detector
 from elepose_ros.keypoint_input import CameraInput
@@ -19,17 +20,18 @@ __all__ = ['main']
 def _parts(node: PartsNode) -> Sequence[Part]:
     predictor = load_predictor(node.parameters)
     detector = None if node.parameters.detector == 'none' else load_detector(node.parameters)
-    cameras = CameraInput(node)
-    skeletons = SkeletonOutput(node, predictor, cameras.source)
+    cameras, depth = CameraInput(node), DepthInput(node)
+    skeletons = SkeletonOutput(node, predictor, cameras.source, depth)
     if detector is None:
-        return (cameras, keypoint_input(node, cameras.source, skeletons.handle), skeletons)
+        inputs = (cameras, depth, keypoint_input(node, cameras.source, skeletons.handle))
+        return (*inputs, skeletons)
     keypoints = KeypointOutput(node)
 
     def handle(frame: Frame) -> None:
         keypoints.publish_if_wanted(frame)
         skeletons.handle(frame)
 
-    return (cameras, ImageInput(node, detector, handle), keypoints, skeletons)
+    return (cameras, depth, ImageInput(node, detector, handle), keypoints, skeletons)
 
 
 def main(args: Sequence[str] | None = None) -> int:

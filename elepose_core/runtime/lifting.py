@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera, rays_from_pixels
 from elepose_core.runtime.elevation import ElevationMean, camera_variances
-from elepose_core.runtime.people import People2D, Skeleton3D, Skeletons3D
-from elepose_core.runtime.placement import place_by_stature
+from elepose_core.runtime.people import (
+    Elevation,
+    People2D,
+    ScaleSource,
+    Skeleton3D,
+    Skeletons3D,
+    Surroundings,
+)
+from elepose_core.runtime.placement import Placement, place, place_by_stature, skeleton_stature
 from elepose_core.runtime.predictor import Lifted, Predictor
+from elepose_core.runtime.scale import ScaleFusion, Shapes
 from elepose_core.runtime.smoothing import Smoother
 from elepose_core.runtime.tracking import Tracker
 from elepose_core.skeleton import H36M_17, h36m_from, layout_named
@@ -110,6 +118,7 @@ class PeopleLifter:
         self._elevation = ElevationMean(
             _elevation_error_rad(predictor), self.options.elevation_memory_s
         )
+        self._scales = ScaleFusion(self.options.elevation_memory_s)
         self._last_ns: int | None = None
 
     @property
@@ -122,6 +131,7 @@ class PeopleLifter:
         self._tracker.reset()
         self._smoother.reset()
         self._elevation.reset()
+        self._scales.reset()
         self._last_ns = None
 
     def change(self, options: LiftingOptions) -> None:
@@ -147,18 +157,26 @@ class PeopleLifter:
         self._elevation = ElevationMean(
             _elevation_error_rad(predictor), self.options.elevation_memory_s
         )
+        self._scales.unlearn()
 
-    def lift(self, people: People2D, camera: Camera) -> Skeletons3D:
+    def lift(
+        self, people: People2D, camera: Camera, surroundings: Surroundings | None = None
+    ) -> Skeletons3D:
         """Lift the people of one frame.
 
         Args:
             people: Keypoints in pixels of `camera`'s image.
             camera: Its intrinsics.
+            surroundings: What else tells how far people are; without it stature alone does.
 
         Raises:
-            InputError: The layout is unknown or a person's arrays do not fit it. Nothing that is
-                remembered changes then.
+            InputError: The layout is unknown, a person's arrays do not fit it, or the depth image
+                has another aspect ratio than the camera's. Nothing that is remembered changes
+                then.
         """
+        surroundings = surroundings or Surroundings()
+        if surroundings.depth is not None:
+            surroundings.depth.check_size(camera.width, camera.height)
         usable = self._usable(people, camera)
         was_reset = self._last_ns is not None and people.stamp_ns < self._last_ns
         if was_reset:
@@ -166,17 +184,22 @@ class PeopleLifter:
         self._last_ns = people.stamp_ns
         numbers, ended = self._tracker.update(usable.keypoints_px, usable.ids, people.stamp_ns)
         self._smoother.forget(ended)
+        self._scales.forget(ended)
         lifted = self.predictor.lift(
             usable.rays.astype(np.float32), usable.scores, *self._fused_up(len(numbers))
         )
         # Neither estimate nor variance depends on what was told: the mean never proves itself.
         variances = camera_variances(lifted.up_cam, lifted.up_variance, _axes(usable))
         self._elevation.add(lifted.up_cam, variances, people.stamp_ns)
+        elevation = self._elevation.estimate()
+        placed = self._placed(
+            usable, lifted, numbers, people.stamp_ns, (camera, elevation, surroundings)
+        )
         return Skeletons3D(
             stamp_ns=people.stamp_ns,
-            skeletons=self._skeletons(usable, lifted, numbers, people.stamp_ns, camera),
+            skeletons=self._skeletons(usable, lifted, numbers, people.stamp_ns, placed),
             ended_tracks=ended,
-            elevation=self._elevation.estimate(),
+            elevation=elevation,
             was_reset=was_reset,
             sources=tuple(usable.sources),
         )
@@ -209,17 +232,38 @@ class PeopleLifter:
         up = np.tile(fused.up_cam.astype(np.float32), (count, 1))
         return up, np.full(count, variance, np.float32)
 
+    def _placed(
+        self,
+        usable: '_Usable',
+        lifted: Lifted,
+        numbers: list[int],
+        stamp_ns: int,
+        view: tuple[Camera, Elevation | None, Surroundings],
+    ) -> Placement:
+        """Scale people to metres; with an assumed camera nothing is known but their stature."""
+        joints, sigma, seen = lifted.joints_cam, lifted.sigma, usable.scores > 0
+        stature_m = self.options.stature_m
+        if view[0].assumed:
+            return place_by_stature(joints, sigma, seen, view[0], stature_m)
+        unit_m = stature_m / np.maximum(skeleton_stature(joints), 1e-9)
+        shapes = Shapes(
+            joints.astype(np.float64) * unit_m[:, None, None],
+            sigma.astype(np.float64) * unit_m[:, None],
+            seen,
+            usable.keypoints_px,
+            stature_m,
+        )
+        scales = self._scales.fuse(numbers, shapes, stamp_ns, view)
+        return place(joints, sigma, seen, (unit_m * scales.factor, scales.spread, scales.source))
+
     def _skeletons(
         self,
         usable: '_Usable',
         lifted: Lifted,
         numbers: list[int],
         stamp_ns: int,
-        camera: Camera,
+        placed: Placement,
     ) -> tuple[Skeleton3D, ...]:
-        placed = place_by_stature(
-            lifted.joints_cam, lifted.sigma, usable.scores > 0, camera, self.options.stature_m
-        )
         joints_cam_m, root_cam_m = self._smoother.smooth(
             numbers, placed.joints_cam_m, placed.root_cam_m, stamp_ns
         )
@@ -232,7 +276,7 @@ class PeopleLifter:
                 scores=usable.scores[row],
                 root_cam_m=root_cam_m[row],
                 root_covariance_m2=placed.root_covariance_m2[row],
-                scale_source=placed.scale_source,
+                scale_source=ScaleSource(int(placed.scale_source[row])),
                 plausibility=float(lifted.plausibility[row]),
             )
             for row, number in enumerate(numbers)

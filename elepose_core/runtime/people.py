@@ -8,7 +8,20 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['Elevation', 'People2D', 'Person2D', 'ScaleSource', 'Skeleton3D', 'Skeletons3D']
+from elepose_core.errors import InputError
+from elepose_core.runtime.depth import DepthImage
+
+__all__ = [
+    'Elevation',
+    'People2D',
+    'Person2D',
+    'ScaleSource',
+    'Skeleton3D',
+    'Skeletons3D',
+    'Surroundings',
+]
+
+_LARGEST_HEIGHT_M = 1000.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,31 @@ class People2D:
     stamp_ns: int
     layout: str
     people: tuple[Person2D, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of the place beside the keypoints; nothing of it is needed.
+
+    Attributes:
+        camera_height_m: Of the camera above the ground that people stand on, metres; 0 = unknown.
+        camera_height_deviation_m: Standard deviation of that height, metres, > 0.
+        depth: What a depth camera saw at the same time, aligned to the image of the keypoints.
+    """
+
+    camera_height_m: float = 0.0
+    camera_height_deviation_m: float = 0.03
+    depth: DepthImage | None = None
+
+    def __post_init__(self) -> None:
+        height, deviation = self.camera_height_m, self.camera_height_deviation_m
+        if not 0 <= height <= _LARGEST_HEIGHT_M:
+            raise InputError(f'camera_height_m is {height}; expected 0..{_LARGEST_HEIGHT_M:g}')
+        if not 0 < deviation <= _LARGEST_HEIGHT_M:
+            raise InputError(
+                f'camera_height_deviation_m is {deviation}; expected more than 0 and at most '
+                f'{_LARGEST_HEIGHT_M:g}'
+            )
 
 
 class ScaleSource(IntEnum):

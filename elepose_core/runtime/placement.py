@@ -11,10 +11,10 @@ from elepose_core.geometry.camera import Camera
 from elepose_core.runtime.people import ScaleSource
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['Placement', 'place_by_stature', 'skeleton_stature']
+__all__ = ['STATURE_SPREAD', 'Placement', 'place', 'place_by_stature', 'skeleton_stature']
 
 # Adults scatter by about 7 % around a stature that nobody measured.
-_STATURE_SPREAD = 0.07
+STATURE_SPREAD = 0.07
 # An assumed field of view may be off by half: depth is then hardly known.
 _ASSUMED_CAMERA_SPREAD = 0.5
 # The pelvis of a detector lies some centimetres beside the joint.
@@ -40,14 +40,14 @@ class Placement:
             for the root itself, NaN where not seen.
         root_cam_m: (..., 3) pelvis.
         root_covariance_m2: (..., 3, 3); long along the ray, because scale is the least certain.
-        scale_source: STATURE, or UNKNOWN when the camera itself is only assumed.
+        scale_source: (...) uint8 of `ScaleSource`.
     """
 
     joints_cam_m: NDArray[np.float32]
     sigma_m: NDArray[np.float32]
     root_cam_m: NDArray[np.float64]
     root_covariance_m2: NDArray[np.float64]
-    scale_source: ScaleSource
+    scale_source: NDArray[np.uint8]
 
 
 def skeleton_stature(joints: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -81,21 +81,41 @@ def place_by_stature(
         camera: An assumed camera makes the covariance large and the source UNKNOWN.
         stature_m: Assumed height of the people, metres.
     """
-    scale = stature_m / np.maximum(skeleton_stature(joints), 1e-9)[..., None]
-    placed = joints.astype(np.float64) * scale[..., None]
+    scale = stature_m / np.maximum(skeleton_stature(joints), 1e-9)
+    spread = np.full_like(scale, _ASSUMED_CAMERA_SPREAD if camera.assumed else STATURE_SPREAD)
+    source = ScaleSource.UNKNOWN if camera.assumed else ScaleSource.STATURE
+    return place(joints, sigma, seen, (scale, spread, np.full(scale.shape, source, np.uint8)))
+
+
+def place(
+    joints: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    scales: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]],
+) -> Placement:
+    """Scale people: joints, errors and place alike, so that they stay where the image has them.
+
+    Args:
+        joints: (..., 17, 3) complete, camera frame, any unit, the root in front of the camera.
+        sigma: (..., 17) their radii of error, same unit.
+        seen: (..., 17) joints that are not a guess; only they come out.
+        scales: (...) metres per unit, their relative standard deviations, and what they rest on
+            (uint8 of `ScaleSource`).
+    """
+    scale, spread, source = scales
+    placed = joints.astype(np.float64) * scale[..., None, None]
     root = placed[..., _ROOT, :]
     distance = np.linalg.norm(root, axis=-1, keepdims=True)
     ray = root / np.maximum(distance, 1e-9)
-    spread = _ASSUMED_CAMERA_SPREAD if camera.assumed else _STATURE_SPREAD
     along = ray[..., :, None] * ray[..., None, :]
-    sigma_m = sigma.astype(np.float64) * scale
+    sigma_m = sigma.astype(np.float64) * scale[..., None]
     sigma_m[..., _ROOT] = 0.0
     # A guess must not look like a measurement.
     return Placement(
         joints_cam_m=np.where(seen[..., None], placed, np.nan).astype(np.float32),
         sigma_m=np.where(seen, sigma_m, np.nan).astype(np.float32),
         root_cam_m=root,
-        root_covariance_m2=np.square(spread * distance)[..., None] * along
+        root_covariance_m2=np.square(spread[..., None] * distance)[..., None] * along
         + _LATERAL_SIGMA_M**2 * (np.eye(3) - along),
-        scale_source=ScaleSource.UNKNOWN if camera.assumed else ScaleSource.STATURE,
+        scale_source=source,
     )

@@ -4,7 +4,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,6 +53,7 @@ class Camera:
         distortion_model: One of `DISTORTION_MODELS`, coefficients in the order of OpenCV and ROS.
         distortion: The coefficients.
         assumed: True when nobody calibrated this camera and a field of view was assumed.
+        inverse: (3, 3) of the matrix.
     """
 
     matrix: Array
@@ -61,6 +62,7 @@ class Camera:
     distortion_model: str = 'none'
     distortion: tuple[float, ...] = ()
     assumed: bool = False
+    inverse: Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         matrix = np.array(self.matrix, dtype=np.float64)
@@ -97,6 +99,7 @@ class Camera:
             )
         matrix.setflags(write=False)
         object.__setattr__(self, 'matrix', matrix)
+        object.__setattr__(self, 'inverse', np.linalg.inv(matrix))
 
     @classmethod
     def from_field_of_view(cls, width: int, height: int, horizontal_fov_rad: float) -> 'Camera':
@@ -144,9 +147,8 @@ def rays_from_pixels(points_px: ArrayLike, camera: Camera) -> Array:
         (..., 2) x/z and y/z in the camera frame. NaN too where a pixel lies so far outside the
         image that the lens model has no ray for it.
     """
-    points = np.asarray(points_px, dtype=np.float64)
-    homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
-    distorted = (homogeneous @ np.linalg.inv(camera.matrix).T)[..., :2]
+    inverse = camera.inverse
+    distorted = np.asarray(points_px, dtype=np.float64) @ inverse[:2, :2].T + inverse[:2, 2]
     return _UNDISTORT[camera.distortion_model](distorted, camera.distortion)
 
 

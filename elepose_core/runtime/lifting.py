@@ -94,8 +94,9 @@ def seen_joints(
         scores: (N, 17).
         options: Score limit and number of joints that a person needs.
     """
-    in_view = (np.abs(rays) < _LARGEST_RAY).all(-1)
-    seen = in_view & (scores >= max(options.min_keypoint_score, 1e-6))
+    in_view = np.abs(rays) < _LARGEST_RAY
+    seen = in_view[..., 0] & in_view[..., 1]
+    seen &= scores >= max(options.min_keypoint_score, 1e-6)
     highest = np.where(seen[..., None], rays, -np.inf).max(1)
     lowest = np.where(seen[..., None], rays, np.inf).min(1)
     is_person = (highest - lowest).max(-1) >= _SMALLEST_PERSON_RAD

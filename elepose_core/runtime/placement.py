@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metric scale and place of a person whom the lifter knows up to one scale."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,17 @@ _LATERAL_SIGMA_M = 0.05
 # them is the rest. Source: segment lengths of Drillis and Contini (1966), as fractions of stature.
 _CHAIN_SHARE = 0.936 - 0.039
 _ROOT = H36M_17.index('pelvis')
-_TRUNK = [H36M_17.index(n) for n in ('pelvis', 'spine', 'thorax', 'neck_nose', 'head_top')]
-_LEGS = [
-    [H36M_17.index(f'{side}_{part}') for part in ('hip', 'knee', 'ankle')]
-    for side in ('left', 'right')
-]
+_TRUNK = ('pelvis', 'spine', 'thorax', 'neck_nose', 'head_top')
+_LEGS = [[f'{side}_{part}' for part in ('hip', 'knee', 'ankle')] for side in ('left', 'right')]
+# From joint to joint, and how much each bone counts: the legs by their mean.
+_BONES = np.array(
+    [
+        [H36M_17.index(name) for name in pair]
+        for chain in (_TRUNK, *_LEGS)
+        for pair in itertools.pairwise(chain)
+    ]
+)
+_PARTS = np.array([1.0] * (len(_TRUNK) - 1) + [0.5] * 4) / _CHAIN_SHARE
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,10 @@ def skeleton_stature(joints: NDArray[np.float32]) -> NDArray[np.float64]:
     The bones from head to pelvis and along the legs (mean of both) are laid end to end and
     extended by what lies above the ears and below the ankles.
     """
-
-    def chain(names: list[int]) -> NDArray[np.float64]:
-        points = joints[..., names, :].astype(np.float64)
-        return np.asarray(np.linalg.norm(np.diff(points, axis=-2), axis=-1).sum(-1))
-
-    legs = (chain(_LEGS[0]) + chain(_LEGS[1])) / 2
-    return np.asarray((chain(_TRUNK) + legs) / _CHAIN_SHARE)
+    ends = joints[..., _BONES, :].astype(np.float64)
+    bones = ends[..., 1, :] - ends[..., 0, :]
+    lengths = np.sqrt(np.einsum('...i,...i->...', bones, bones))
+    return np.asarray(lengths @ _PARTS)
 
 
 def place_by_stature(

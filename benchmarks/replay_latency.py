@@ -21,13 +21,14 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
 from support.processes import cpu_s, percentiles, process, resident_mib
+from support.stamps import MARKERS_AT, stamp_ns
 from visualization_msgs.msg import MarkerArray
 
 from elepose_core.bags import BagReader
+from elepose_ros.compat import make_executor
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = ROOT / 'docs' / 'results' / 'replay_latency.json'
@@ -44,11 +45,11 @@ class Watcher:
         self.latencies_ms: list[float] = []
         self.diagnostics: dict[str, dict[str, str]] = {}
         self._node = rclpy.create_node('replay_latency')
-        self._executor = SingleThreadedExecutor()
+        self._executor = make_executor('auto')
         self._executor.add_node(self._node)
         subscribe = self._node.create_subscription
         subscribe(CameraInfo, camera_info, self._on_camera_info, qos_profile_sensor_data)
-        subscribe(MarkerArray, 'markers', self._on_markers, 50)
+        subscribe(MarkerArray, 'markers', self._on_markers, 50, raw=True)
         subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, 50)
 
     def spin_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -78,11 +79,10 @@ class Watcher:
     def _on_camera_info(self, _message: Any) -> None:
         self.sent += 1
 
-    def _on_markers(self, message: Any) -> None:
-        stamps = [m.header.stamp for m in message.markers]
-        if stamps and stamps[0].sec:
-            stamp_ns = stamps[0].sec * 1_000_000_000 + stamps[0].nanosec
-            self.latencies_ms.append((time.time_ns() - stamp_ns) / 1e6)
+    def _on_markers(self, data: bytes) -> None:
+        sent_ns = stamp_ns(data, MARKERS_AT)
+        if sent_ns:
+            self.latencies_ms.append((time.time_ns() - sent_ns) / 1e6)
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:

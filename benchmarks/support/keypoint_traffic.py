@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """People who move, sent as keypoints at a steady rate, and what comes back for them."""
 
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
+from support.stamps import HEADER_AT, MARKERS_AT, STAMP, stamp_ns
 from visualization_msgs.msg import MarkerArray
 
 from elepose_core.data.poseset import PoseSet
@@ -28,10 +28,6 @@ __all__ = ['Traffic']
 
 POSES = Path(__file__).resolve().parents[2] / 'tests' / 'data' / 'poses_3d.npz'
 END_S = 1.0
-# Of a marker array: encapsulation and number of markers, then the first header's stamp.
-MARKERS_STAMP_AT = 8
-# Of a message that begins with a header: encapsulation, then the stamp.
-STAMP_AT = 4
 
 
 class Traffic:
@@ -114,19 +110,19 @@ class Traffic:
                 self._camera_info.publish(self._camera)
             # Bytes that are ready but for their stamp: the time of the sender is not the node's.
             message = self._messages[number % len(self._messages)]
-            stamp_ns = time.time_ns()
-            struct.pack_into('<iI', message, STAMP_AT, *divmod(stamp_ns, 1_000_000_000))
-            self.sent_ns.append(stamp_ns)
+            now_ns = time.time_ns()
+            STAMP.pack_into(message, HEADER_AT, *divmod(now_ns, 1_000_000_000))
+            self.sent_ns.append(now_ns)
             self._keypoints.publish(bytes(message))
             due_s, number = due_s + self._period_s, number + 1
             self._ends.wait(max(due_s - time.monotonic(), 0.0))
 
     def _on_markers(self, data: bytes) -> None:
-        if _note(self.arrived, data, MARKERS_STAMP_AT):
+        if _note(self.arrived, data, MARKERS_AT):
             self.first_s = self.first_s or time.monotonic()
 
     def _on_skeletons(self, data: bytes) -> None:
-        _note(self.skeletons, data, STAMP_AT)
+        _note(self.skeletons, data, HEADER_AT)
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
@@ -138,11 +134,10 @@ class Traffic:
 
 def _note(arrived: dict[int, float], data: bytes, stamp_at: int) -> bool:
     """Note when the stamp of a message came; False when it has none."""
-    has_stamp = len(data) >= stamp_at + 8
-    sec, nanosec = struct.unpack_from('<iI', data, stamp_at) if has_stamp else (0, 0)
-    if sec:
-        arrived[sec * 1_000_000_000 + nanosec] = time.time_ns() / 1e6
-    return bool(sec)
+    found_ns = stamp_ns(data, stamp_at)
+    if found_ns:
+        arrived[found_ns] = time.time_ns() / 1e6
+    return bool(found_ns)
 
 
 def _scene(people: int) -> tuple[list[bytearray], CameraInfo]:

@@ -67,6 +67,11 @@ test-ros-adapters: setup
 	set +u; source .ros/test_interfaces/install/local_setup.bash; set -u
 	python3 -m pytest tests/ros/test_adapters.py tests/ros/test_foreign_topics.py
 
+## make test-faults    the faults at full length: a minute of overload, a thousand lifecycle requests
+test-faults: setup
+	@$(ENTER)
+	ELEPOSE_FAULTS=full python3 -m pytest tests/ros/faults
+
 ## make test-numpy1    the library's tests with NumPy 1.26
 test-numpy1: setup
 	@bash tools/numpy1.sh .venv .venv-numpy1

@@ -32,7 +32,7 @@ START_S = 60.0
 COUNTED_S = 2.5
 MOST_GROWTH_MB = 2.0
 QUANTILES = (50, 95, 99)
-COUNTS = ('dropped', 'refused', 'failed')
+COUNTS = ('dropped', 'lost in the middleware', 'refused', 'failed')
 TROUBLE = re.compile(r'Traceback|\[ERROR\]|\[FATAL\]')
 
 
@@ -65,10 +65,11 @@ def broken_limits(result: dict[str, Any]) -> list[str]:
         if growth[key] > 0:
             sentences.append(f'{key} grew by {growth[key]:.0f} after the warm-up; expected none')
     for kind in ('skeletons', 'markers'):
-        missing = frames['sent'] - frames[kind] - frames['dropped']
+        counted = frames['dropped'] + frames['lost in the middleware']
+        missing = frames['sent'] - frames[kind] - counted
         if missing:
             sentences.append(
-                f'{frames["sent"]} frames were sent, {frames["dropped"]} counted as dropped and '
+                f'{frames["sent"]} frames were sent, {counted} counted as dropped or lost and '
                 f'{kind} came for {frames[kind]}; expected these two to make up the first, '
                 f'{missing} are missing'
             )

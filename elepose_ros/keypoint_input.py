@@ -19,6 +19,9 @@ __all__ = ['CameraInput', 'KeypointInput']
 
 # Keypoints are small and quickly lifted: a short burst is worked off, not dropped.
 _QUEUE = 8
+# The middleware lets messages go without a word when it keeps no more. Ours is the queue that
+# counts, so the one before it is so long that only a node that stands still loses any there.
+_KEPT = 64
 
 
 class KeypointInput(Part):
@@ -32,7 +35,7 @@ class KeypointInput(Part):
         reliability = node.parameters.keypoints_reliability
         topic = Topic(
             *('keypoints', source.kind, reliability, 'keypoints_reliability'),
-            depth=_QUEUE,
+            depth=_KEPT,
             overridable=True,
         )
         reports = (node.reporter, node.statistics)

@@ -116,6 +116,12 @@ class Probe:
     def remove(self, node: Any) -> None:
         self._executor.remove_node(node)
 
+    def spin(self, seconds: float) -> None:
+        """Handle what comes in for a while."""
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left_s)
+
     def blame(self, process: NodeProcess) -> None:
         """Show the log of this process when a wait fails."""
         self._processes.append(process)

@@ -20,6 +20,7 @@ __all__ = [
     'MAX_COEFFICIENTS',
     'MAX_NAME_CHARACTERS',
     'MAX_PEOPLE_PER_MESSAGE',
+    'MAX_SCORE',
     'check_calibration',
     'check_count',
     'check_header',
@@ -34,6 +35,8 @@ MAX_NAME_CHARACTERS = 256
 # OpenCV's longest lens model.
 MAX_COEFFICIENTS = 14
 MAX_BINNING = 64
+# Some detectors overshoot: OpenPose gives a little more than 1. It counts as 1.
+MAX_SCORE = 1.1
 _SECOND_NS = 1_000_000_000
 
 
@@ -88,7 +91,8 @@ def check_keypoints(points_px: NDArray[np.float32], scores: NDArray[np.float32])
         scores: (N, J).
 
     Raises:
-        InputError: A coordinate is beyond `MAX_KEYPOINT_PX` or a score not in 0..1.
+        InputError: A coordinate is beyond `MAX_KEYPOINT_PX` or a score not in
+            0..1.
     """
     too_far = np.abs(points_px) > MAX_KEYPOINT_PX
     if too_far.any():
@@ -97,7 +101,7 @@ def check_keypoints(points_px: NDArray[np.float32], scores: NDArray[np.float32])
             f'x and y of people[{number}] reach {np.nanmax(np.abs(points_px[number])):g} px; '
             f'expected at most {MAX_KEYPOINT_PX:g}, or NaN for a missing keypoint'
         )
-    wrong = (scores < 0) | (scores > 1)
+    wrong = (scores < 0) | (scores > MAX_SCORE)
     if wrong.any():
         number = int(wrong.any(1).argmax())
         value = scores[number][wrong[number]][0]

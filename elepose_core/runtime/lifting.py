@@ -210,7 +210,7 @@ class PeopleLifter:
         keypoints, scores = h36m_from(*_stacked(people), people.layout)
         rays = rays_from_pixels(keypoints, camera)
         seen = seen_joints(rays, scores, self.options)
-        scores = np.where(seen, scores, np.float32(0))
+        scores = np.where(seen, np.minimum(scores, np.float32(1)), np.float32(0))
         keypoints = np.where(seen[..., None], keypoints, np.float32(np.nan))
         kept = np.flatnonzero(seen.any(1))
         best = np.argsort(-scores[kept].sum(1), kind='stable')[: self.options.max_people]

@@ -51,6 +51,7 @@ def test_missing_and_far_keypoints_pass_and_impossible_ones_do_not() -> None:
     points = np.full((3, 2, 17), np.nan, np.float32)
     scores = np.full((3, 17), np.nan, np.float32)
     points[0], scores[0] = -1e6, 1.0
+    scores[1] = 1.05  # as OpenPose does
     bounds.check_keypoints(points, scores)
     bounds.check_keypoints(points[:0], scores[:0])
     points[2, 1, 5] = -np.inf

@@ -122,6 +122,13 @@ def test_missing_joints_are_nan_with_score_zero(
     assert np.isfinite(found.root_cam_m).all()
 
 
+def test_score_of_a_detector_that_overshoots_counts_as_one(
+    lifter: PeopleLifter, person: Callable[..., Person2D]
+) -> None:
+    sure = dataclasses.replace(person(), scores=np.full(17, 1.05, np.float32))
+    assert (_lift(lifter, 0, sure).skeletons[0].scores == 1).all()
+
+
 def test_hidden_pelvis_leaves_a_root_that_is_known(
     lifter: PeopleLifter, person: Callable[..., Person2D]
 ) -> None:

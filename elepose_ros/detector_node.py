@@ -9,10 +9,11 @@ from elepose_ros.lifecycle import Part, PartsNode, run
 from elepose_ros.outputs import KeypointOutput
 from elepose_ros.parameters import DETECTOR
 
-__all__ = ['main']
+__all__ = ['main', 'parts']
 
 
-def _parts(node: PartsNode) -> Sequence[Part]:
+def parts(node: PartsNode) -> Sequence[Part]:
+    """Build what the node is made of."""
     detector = load_detector(node.parameters)
     output = KeypointOutput(node)
     return (ImageInput(node, detector, output.publish_last), output)
@@ -20,4 +21,4 @@ def _parts(node: PartsNode) -> Sequence[Part]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is told to end; returns the exit code."""
-    return run(lambda: PartsNode('detector', (DETECTOR,), _parts), args)
+    return run(lambda: PartsNode('detector', (DETECTOR,), parts), args)

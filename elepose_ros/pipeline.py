@@ -14,10 +14,11 @@ from elepose_ros.model_service import load_predictor
 from elepose_ros.outputs import KeypointOutput, SkeletonOutput
 from elepose_ros.parameters import DETECTOR, LIFTER
 
-__all__ = ['main']
+__all__ = ['main', 'parts']
 
 
-def _parts(node: PartsNode) -> Sequence[Part]:
+def parts(node: PartsNode) -> Sequence[Part]:
+    """Build what the node is made of."""
     predictor = load_predictor(node.parameters)
     detector = None if node.parameters.detector == 'none' else load_detector(node.parameters)
     cameras, depth = CameraInput(node), DepthInput(node)
@@ -36,4 +37,4 @@ def _parts(node: PartsNode) -> Sequence[Part]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is told to end; returns the exit code."""
-    return run(lambda: PartsNode('pipeline', (DETECTOR, LIFTER), _parts), args)
+    return run(lambda: PartsNode('pipeline', (DETECTOR, LIFTER), parts), args)

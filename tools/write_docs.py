@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the pages of docs/ that repeat what the code says: write_docs.py [FOLDER]."""
 
+import importlib.util
 import sys
 from pathlib import Path
+
+from node_topics import initialised, topics_page
 
 from elepose_ros.parameters import markdown_table
 
@@ -21,6 +24,11 @@ def write(folder: Path) -> None:
     """Write the generated pages into a folder."""
     text = f'{PARAMETERS}{markdown_table()}\n'
     (folder / 'parameters.md').write_text(text, encoding='utf-8')
+    if importlib.util.find_spec('rclpy') is None:
+        print('ROS 2 is not sourced: topics.md, which the nodes tell, stays as it is')
+        return
+    with initialised():
+        (folder / 'topics.md').write_text(topics_page(), encoding='utf-8')
 
 
 if __name__ == '__main__':

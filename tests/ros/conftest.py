@@ -176,16 +176,21 @@ class Probe:
         return str(answer.current_state.label)
 
 
-@pytest.fixture(scope='module')
-def probe() -> Iterator[Probe]:
+@pytest.fixture(scope='session')
+def ros() -> None:
+    """ROS 2 is there."""
     if importlib.util.find_spec('rclpy') is None:
         pytest.skip('rclpy is not importable: source ROS 2 (or .venv/elepose.bash)')
-    import rclpy
-
     with warnings.catch_warnings():
         # What rclpy imports on first use brings a parser with warnings of its own.
         warnings.simplefilter('ignore', DeprecationWarning)
         importlib.import_module('rosidl_generator_py')
+
+
+@pytest.fixture(scope='module')
+def probe(ros: None) -> Iterator[Probe]:
+    import rclpy
+
     rclpy.init()
     probe = Probe()
     yield probe

@@ -4,8 +4,8 @@
 
 import importlib.util
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip('torch', reason='ablations train')
 pytest.importorskip('FrEIA', reason='the prior is built of FrEIA blocks')
 
+from elepose_core.cli import main
 from elepose_core.config import read_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,55 +64,73 @@ def test_table_has_mean_and_spread_of_the_whole_and_changes_of_the_rest(ablation
     assert lines[4].startswith('| distillation | no noise | 9.0 |'), 'its own stage has no whole'
 
 
+Call = Callable[..., tuple[str, str, str]]
+
+
+@pytest.fixture
+def call(
+    ablations: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Call:
+    """Return a function that calls the tool: why it ended early, what it printed, its progress."""
+
+    def call(*words: object) -> tuple[str, str, str]:
+        monkeypatch.setattr(sys, 'argv', ['ablations.py', *map(str, words)])
+        capfd.readouterr()
+        why = ''
+        try:
+            ablations.main()
+        except SystemExit as ended:
+            why = str(ended.code)
+        return (why, *capfd.readouterr())
+
+    return call
+
+
 @pytest.mark.slow
-def test_rows_are_trained_once_and_build_on_the_finished_run(tmp_path: Path) -> None:
+def test_rows_are_trained_once_and_build_on_the_finished_run(tmp_path: Path, call: Call) -> None:
     """A handful of steps of a small set; a second call trains nothing."""
     mocap = tmp_path / 'data' / 'mocap'
     mocap.mkdir(parents=True)
     for name, source in (('train_2d', 'poses_2d'), ('val', 'poses_3d')):
         (mocap / f'{name}.npz').symlink_to(ROOT / 'tests' / 'data' / f'{source}.npz')
     base, out, runs = tmp_path / 'base', tmp_path / 'ablations.json', tmp_path / 'runs'
-    steps = ('prior.steps=8', 'prior.batch_size=32', 'discovery.steps=4', 'training.steps=4')
-    small = [word for override in steps for word in ('--set', override)]
-    train = [sys.executable, '-m', 'elepose_core', 'train', 'elepose', '--threads', '1']
-    train += ['--data', mocap / 'train_2d.npz', '--out', base, '--set', 'alternation.steps=4']
-    subprocess.run([*train, *small], cwd=ROOT, capture_output=True, check=True)
-    command = [sys.executable, 'tools/ablations.py', mocap.parent, base, runs, '--threads', '1']
-    command += ['--steps', 'alternation=5', '--out', out, *small]
-    command += ['--only', 'alternation/everything', 'alternation/not at all']
-
-    def call() -> 'subprocess.CompletedProcess[str]':
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-    done = call()
-    assert done.returncode == 0, done.stderr
+    sizes = ('prior.steps=8', 'prior.batch_size=32', 'prior.width=16', 'prior.components=12')
+    sizes += ('prior.blocks=2', 'lifter.width=16', 'lifter.blocks=1', 'refinement.bone_mm=[5.0]')
+    sizes += ('refinement.steps_per_stage=1', 'discovery.steps=4', 'training.steps=4')
+    small = [word for override in sizes for word in ('--set', override)]
+    train = ['train', 'elepose', '--threads', '1', '--data', str(mocap / 'train_2d.npz')]
+    with pytest.raises(SystemExit) as ended:
+        main([*train, '--out', str(base), '--set', 'alternation.steps=4', *small])
+    assert ended.value.code == 0
+    words = [mocap.parent, base, runs, '--threads', '1', '--steps', 'alternation=5', '--out', out]
+    words += ['--only', 'alternation/everything', 'alternation/not at all', *small]
+    why, printed, _ = call(*words)
+    assert why == ''
     rows = json.loads(out.read_text())['rows']
     assert [r['name'] for r in rows] == ['everything', 'not at all']
     assert len({r['figures']['N-MPJPE, mm'] for r in rows}) == 2
-    assert '| alternation | not at all |' in done.stdout
+    assert '| alternation | not at all |' in printed
     whole, other = (runs / f'alternation_{n}_seed_0' for n in ('everything', 'not_at_all'))
     for kept in ('discovery/last.pt', 'alternation/prior.pt'):
         contents = {(run / kept).read_bytes() for run in (base, whole, other)}
         assert len(contents) == 1
     assert (whole / 'alternation' / 'last.pt').exists()
     assert not (whole / 'lessons.pt').exists(), 'what comes after its stage is not trained'
-    again = call()
-    assert (again.returncode, again.stdout) == (0, done.stdout)
-    assert '==' not in again.stderr, 'nothing was left to train'
+    why, again, progress = call(*words)
+    assert (why, again) == ('', printed)
+    assert '==' not in progress, 'nothing was left to train'
     # Other settings under the same name are not taken for the same training.
-    command += ['--set', 'prior.noise=0.06']
-    strange = call()
-    assert strange.returncode == 1
-    assert 'was trained with other settings' in strange.stderr
+    why, _, _ = call(*words, '--set', 'prior.noise=0.06')
+    assert 'was trained with other settings' in why
 
 
 @pytest.mark.parametrize(
     ('words', 'says'),
     [(['--only', 'no luck'], 'no luck is unknown'), ([], 'is no finished run')],
 )
-def test_bad_arguments_are_one_sentence(tmp_path: Path, words: list[str], says: str) -> None:
-    command = [sys.executable, 'tools/ablations.py', tmp_path, tmp_path, tmp_path / 'runs', *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert says in done.stderr
-    assert 'Traceback' not in done.stderr
+def test_bad_arguments_are_one_sentence(
+    tmp_path: Path, call: Call, words: list[str], says: str
+) -> None:
+    why, _, _ = call(tmp_path, tmp_path, tmp_path / 'runs', *words)
+    assert says in why
+    assert '\n' not in why

@@ -21,6 +21,7 @@ __all__ = [
     'create_subscription',
     'make_executor',
     'message_class',
+    'no_publisher_events',
     'on_parameter_changes',
     'optional_message',
     'publisher_events',
@@ -67,6 +68,14 @@ def publisher_events(on_incompatible: Callable[[str], None]) -> Any:
     return _events().PublisherEventCallbacks(
         incompatible_qos=_with_name(on_incompatible), use_default_callbacks=False
     )
+
+
+def no_publisher_events() -> Any:
+    """Return event callbacks that do nothing: the executor then has nothing to wait for.
+
+    A publisher with them may come and go in any thread while the node spins.
+    """
+    return _events().PublisherEventCallbacks(use_default_callbacks=False)
 
 
 def create_subscription(

@@ -4,8 +4,10 @@
 
 from collections.abc import Sequence
 
+from elepose_ros.adapters.sources import check_packages
 from elepose_ros.body_input import keypoint_input
 from elepose_ros.depth_input import DepthInput
+from elepose_ros.hri_output import further_outputs
 from elepose_ros.keypoint_input import CameraInput
 from elepose_ros.lifecycle import Part, PartsNode, run
 from elepose_ros.model_service import load_predictor
@@ -17,10 +19,14 @@ __all__ = ['main', 'parts']
 
 def parts(node: PartsNode) -> Sequence[Part]:
     """Build what the node is made of."""
+    check_packages(node.parameters)
     predictor = load_predictor(node.parameters)
     cameras, depth = CameraInput(node), DepthInput(node)
-    output = SkeletonOutput(node, predictor, cameras.source, depth)
-    return (cameras, depth, keypoint_input(node, cameras.source, output.handle), output)
+    further = further_outputs(node)
+    then = [part.publish for part in further]
+    output = SkeletonOutput(node, predictor, cameras.source, depth, then)
+    keypoints = keypoint_input(node, cameras.source, output.handle)
+    return (cameras, depth, keypoints, output, *further)
 
 
 def main(args: Sequence[str] | None = None) -> int:

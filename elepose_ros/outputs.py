@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the nodes publish: keypoints, skeletons, markers, camera elevation and the level frame."""
 
+import dataclasses
 import math
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.duration import Duration
@@ -72,11 +74,17 @@ class SkeletonOutput(Part):
     """Lifts keypoints and publishes what comes out, with the stamp and frame of the input."""
 
     def __init__(
-        self, node: PartsNode, predictor: Predictor, cameras: CameraSource, depth: DepthInput
+        self,
+        node: PartsNode,
+        predictor: Predictor,
+        cameras: CameraSource,
+        depth: DepthInput,
+        then: Sequence[Callable[[Skeletons3D, Frame], None]] = (),
     ) -> None:
         self._node = node
         self._cameras = cameras
         self._depth = depth
+        self._then = then
         self._predictor = predictor
         self._device = predictor.backend.name
         node.attach_lifter(self._exchange, lambda: self._predictor.backend.name)
@@ -114,6 +122,11 @@ class SkeletonOutput(Part):
             result = self._lifter_now().lift(frame.people, camera, surroundings)
         with statistics.measure('publish'):
             self._publish(result, frame.header)
+        if self._then:
+            # The size that not every input says.
+            frame = dataclasses.replace(frame, width=camera.width, height=camera.height)
+            for then in self._then:
+                then(result, frame)
         statistics.record('total', time.perf_counter() - frame.arrived_s)
         now_ns = int(self._node.get_clock().now().nanoseconds)
         age_s = self._stamps.observe(result.stamp_ns, now_ns, frame.header.frame_id)

@@ -288,6 +288,18 @@ class Parameters:
         dynamic=True,
         used_by=(LIFTER,),
     )
+    publish_joint_tf: bool = _row(
+        False,
+        'send a frame <id>_<joint> to /tf for each joint that is seen, parallel to the camera '
+        'frame; needs the package tf2_msgs',
+        used_by=(LIFTER,),
+    )
+    publish_hri: bool = _row(
+        False,
+        'publish bodies as ROS4HRI does (REP 155): /humans/bodies/tracked, and per person roi, '
+        'skeleton2d, joint_states and a frame body_<id>; needs the packages hri_msgs and tf2_msgs',
+        used_by=(LIFTER,),
+    )
     autostart: bool = _row(
         True, 'configure and activate at start; false leaves that to a lifecycle manager'
     )

@@ -153,6 +153,11 @@ def _whole(parameters: Parameters) -> Parameters:
             f'parameter detector_input_long_side is {parameters.detector_input_long_side}; '
             'expected a multiple of 32'
         )
+    if parameters.publish_hri and parameters.keypoints_type == 'hri':
+        raise InputError(
+            'parameter publish_hri is true and keypoints_type is hri; expected one of the two, '
+            'since both use the topics under /humans/bodies'
+        )
     for folder in filter(None, parameters.model_folders.split(':')):
         # A relative one would depend on where the node was started.
         if not folder.startswith(('/', '~/')):

@@ -4,9 +4,11 @@
 
 from collections.abc import Sequence
 
+from elepose_ros.adapters.sources import check_packages
 from elepose_ros.body_input import keypoint_input
 from elepose_ros.depth_input import DepthInput
 from elepose_ros.frames import Frame
+from elepose_ros.hri_output import further_outputs
 from elepose_ros.image_input import ImageInput, load_detector
 from elepose_ros.keypoint_input import CameraInput
 from elepose_ros.lifecycle import Part, PartsNode, run
@@ -19,20 +21,24 @@ __all__ = ['main', 'parts']
 
 def parts(node: PartsNode) -> Sequence[Part]:
     """Build what the node is made of."""
+    check_packages(node.parameters, with_keypoints=node.parameters.detector == 'none')
     predictor = load_predictor(node.parameters)
     detector = None if node.parameters.detector == 'none' else load_detector(node.parameters)
     cameras, depth = CameraInput(node), DepthInput(node)
-    skeletons = SkeletonOutput(node, predictor, cameras.source, depth)
+    further = further_outputs(node)
+    then = [part.publish for part in further]
+    skeletons = SkeletonOutput(node, predictor, cameras.source, depth, then)
     if detector is None:
         inputs = (cameras, depth, keypoint_input(node, cameras.source, skeletons.handle))
-        return (*inputs, skeletons)
+        return (*inputs, skeletons, *further)
     keypoints = KeypointOutput(node)
 
     def handle(frame: Frame) -> None:
         keypoints.publish_if_wanted(frame)
         skeletons.handle(frame)
 
-    return (cameras, depth, ImageInput(node, detector, handle), keypoints, skeletons)
+    inputs = (cameras, depth, ImageInput(node, detector, handle))
+    return (*inputs, keypoints, skeletons, *further)
 
 
 def main(args: Sequence[str] | None = None) -> int:

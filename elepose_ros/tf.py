@@ -1,8 +1,10 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""The level frame: at the camera, z up, x along the horizontal part of the optical axis."""
+"""Frames for /tf: the level one (at the camera, z up, x along the optical axis) and people's."""
 
 import math
+import struct
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,11 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from elepose_core.geometry.elevation import level_from_camera
+from elepose_ros import cdr
 
-__all__ = ['level_transform', 'quaternion_from_rotation']
+__all__ = ['level_transform', 'message_from_transforms', 'quaternion_from_rotation']
+
+_POSE = struct.Struct('<7d')
 
 
 def level_transform(up_cam: NDArray[np.float64], header: Header) -> TransformStamped:
@@ -27,6 +32,34 @@ def level_transform(up_cam: NDArray[np.float64], header: Header) -> TransformSta
     x, y, z, w = quaternion_from_rotation(camera_from_level)
     transform.transform.rotation = Quaternion(x=x, y=y, z=z, w=w)
     return transform
+
+
+def message_from_transforms(
+    header: Header, transforms: Iterable[tuple[str, tuple[float, ...]]]
+) -> bytes:
+    """Return a tf2_msgs/TFMessage of frames that all hang on the header's.
+
+    Args:
+        header: Stamp and parent frame of all.
+        transforms: The name of each frame and its pose: x, y, z (m), then the quaternion's x, y,
+            z and w.
+    """
+    parts = list(transforms)
+    count = cdr.COUNT.pack(len(parts))
+    return cdr.message([count, *_written(parts, header, len(count))])
+
+
+def _written(
+    transforms: Iterable[tuple[str, tuple[float, ...]]], header: Header, length: int
+) -> Iterator[bytes]:
+    """Yield the parts of all transforms, which start `length` bytes behind the encapsulation."""
+    head = cdr.stamp(header) + cdr.text(header.frame_id)
+    for name, pose in transforms:
+        child = cdr.text(name)
+        length += len(head) + len(child)
+        gap = cdr.padding(length, 8)
+        length += len(gap) + _POSE.size
+        yield from (head, child, gap, _POSE.pack(*pose))
 
 
 def quaternion_from_rotation(rotation: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -28,6 +28,12 @@ def make(name: str, **fields: Any) -> Any:
     return _stand_in(f'{package}/msg/{kind}', fields)
 
 
+def read(name: str, data: bytes) -> Any:
+    """Return the message 'package/Name' that bytes of the middleware hold, as rosbags reads it."""
+    package, _, kind = name.partition('/')
+    return _store().deserialize_cdr(data, f'{package}/msg/{kind}')
+
+
 def _found(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which package and message each `keypoints_type` stands for, and how it is read."""
+"""Packages of messages that may be absent: what they are wanted for and where they are from."""
 
 import importlib
 import os
@@ -14,8 +14,19 @@ from elepose_ros import interfaces
 from elepose_ros.adapters.yolo import people_from_detections
 from elepose_ros.adapters.zed import people_from_objects
 from elepose_ros.conversions import people_from_message
+from elepose_ros.parameters import Parameters
 
-__all__ = ['Source', 'messages_of', 'source_of']
+__all__ = [
+    'PUBLISH_HRI',
+    'PUBLISH_JOINT_TF',
+    'Source',
+    'check_packages',
+    'messages_of',
+    'source_of',
+]
+
+PUBLISH_HRI = 'publish_hri is true'
+PUBLISH_JOINT_TF = 'publish_joint_tf is true'
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ _WHERE = {
         'https://github.com/mgonzs13/yolo_ros in your workspace and source it'
     ),
     'zed_msgs': f'{_FROM_APT}, or build https://github.com/stereolabs/zed-ros2-interfaces',
+    'tf2_msgs': _FROM_APT,
     'hri_msgs': f'{_FROM_APT}, or build https://github.com/ros4hri/hri_msgs (humble-devel)',
 }
 _READERS: dict[str, tuple[str, str, Callable[[Any], People2D]]] = {
@@ -59,6 +71,26 @@ def source_of(keypoints_type: str) -> Source:
     package, message, read = _READERS[keypoints_type]
     module = messages_of(package, f'keypoints_type is {keypoints_type}')
     return Source(getattr(module, message), read)
+
+
+def check_packages(parameters: Parameters, with_keypoints: bool = True) -> None:
+    """Look whether all packages are there, before anything is made that would have to be undone.
+
+    Args:
+        parameters: Those of the node.
+        with_keypoints: The node reads keypoints.
+
+    Raises:
+        MissingDependency: One is not.
+    """
+    kind = parameters.keypoints_type
+    if with_keypoints and kind != 'people2d':
+        messages_of(f'{kind}_msgs', f'keypoints_type is {kind}')
+    if parameters.publish_hri:
+        messages_of('hri_msgs', PUBLISH_HRI)
+        messages_of('tf2_msgs', PUBLISH_HRI)
+    if parameters.publish_joint_tf:
+        messages_of('tf2_msgs', PUBLISH_JOINT_TF)
 
 
 def messages_of(package: str, wanted: str) -> Any:

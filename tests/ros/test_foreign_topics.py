@@ -151,3 +151,77 @@ def test_bodies_of_hri_come_together_leave_and_come_again(
     lifter.send_until(lambda: send('anna', 'bert', listed=wrong), 2, scene)
     probe.until(lambda: "id 'no topic'" in lifter.process.log(), 'a warning')
     assert lifter.process.is_running()
+
+
+class Bodies:
+    """What a robot hears of one lifter that publishes as ROS4HRI does."""
+
+    def __init__(self, start: Any, connect: Any, probe: Any) -> None:
+        from tf2_msgs.msg import TFMessage
+
+        self.live = connect(
+            start(
+                'lifter_node',
+                name='to_hri',
+                remaps={n: f'/to_hri/{n}' for n in ('keypoints', 'camera_info', 'skeletons')}
+                | {n: f'/to_hri/{n}' for n in ('markers', 'camera_elevation')}
+                | {'/humans/bodies/tracked': '/to_hri/tracked', '/tf': '/to_hri/tf'},
+                publish_hri=True,
+                publish_joint_tf=True,
+                track_max_gap_s=0.3,
+                camera_info_timeout_s=0.1,
+            ),
+            '/to_hri',
+        )
+        self.probe = probe
+        self.ids = probe.listen(IdsList, '/to_hri/tracked')
+        self.tf = probe.listen(TFMessage, '/to_hri/tf')
+
+    def until(self, scene: Any, condition: Callable[[], Any], what: str, *places: Any) -> None:
+        self.live.send_until(lambda: scene.people(*places), condition, what)
+
+
+def test_people_come_out_as_bodies_and_their_topics_go_with_them(
+    start: Any, connect: Any, scene: Any, probe: Any
+) -> None:
+    from hri_msgs.msg import NormalizedRegionOfInterest2D
+    from sensor_msgs.msg import JointState
+
+    bodies = Bodies(start, connect, probe)
+    one, two = (0.5, 4.0), (-1.0, 4.0)
+    space = '/humans/bodies/person_0'
+    states = probe.listen(JointState, f'{space}/joint_states')
+    flat = probe.listen(Skeleton2D, f'{space}/skeleton2d')
+    regions = probe.listen(NormalizedRegionOfInterest2D, f'{space}/roi')
+    bodies.until(scene, lambda: states and flat and regions and bodies.ids, 'a body', one)
+    assert list(bodies.ids[-1].ids) == ['person_0']
+    known = dict(zip(states[-1].name, states[-1].position, strict=True))
+    assert len(known) == 20
+    # Somebody who stands: hardly bent.
+    assert abs(known['waist_person_0']) < 0.5
+    assert abs(known['l_knee_person_0']) < 0.6
+    assert abs(known['r_p_hip_person_0']) < 0.5
+    x, y = scene.keypoints_px(*one)[H36M_17.index('left_wrist')]
+    wrist = flat[-1].skeleton[Skeleton2D.LEFT_WRIST]
+    assert (wrist.x, wrist.y) == pytest.approx(((x + 0.5) / WIDTH, (y + 0.5) / HEIGHT), abs=1e-4)
+    assert regions[-1].xmin < wrist.x <= regions[-1].xmax
+
+    def frames() -> set[str]:
+        return {t.child_frame_id for message in bodies.tf for t in message.transforms}
+
+    bodies.until(scene, lambda: 'body_person_0' in frames(), 'a frame', one)
+    bodies.until(scene, lambda: 'person 0_left_wrist' in frames(), 'a joint frame', one)
+    bodies.until(scene, lambda: len(bodies.ids[-1].ids) == 2, 'two bodies', one, two)
+    states.clear()
+    bodies.until(scene, lambda: len(bodies.ids[-1].ids) == 0, 'nobody')
+    probe.until(lambda: probe.node.count_publishers(f'{space}/roi') == 0, 'topics to go')
+    bodies.until(scene, lambda: states, 'the body again', one)
+    assert bodies.live.process.is_running()
+    keys = {
+        value.key
+        for message in bodies.live.diagnostics
+        for status in message.status
+        for value in status.values
+        if status.name == '/to_hri'
+    }
+    assert {'published bodies', 'publish hri p50 [ms]'} <= keys

@@ -1,0 +1,242 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies as ROS4HRI publishes them (REP 155), all from one node."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+
+from elepose_core.runtime.joint_angles import body_angles
+from elepose_core.runtime.people import Skeleton3D, Skeletons3D
+from elepose_core.skeleton import H36M_17
+from elepose_ros.adapters.sources import PUBLISH_HRI, PUBLISH_JOINT_TF, messages_of
+from elepose_ros.body_messages import (
+    body_name,
+    ids_message,
+    joint_state_message,
+    region_message,
+    skeleton2d_message,
+)
+from elepose_ros.compat import no_publisher_events
+from elepose_ros.endpoints import make_publisher
+from elepose_ros.frames import Frame
+from elepose_ros.lifecycle import Part, PartsNode
+from elepose_ros.qos import result_qos, tf_qos
+from elepose_ros.tf import (
+    message_from_transforms,
+    quaternion_from_rotation,
+)
+
+__all__ = ['HriOutput', 'JointFrames', 'further_outputs']
+
+_BODIES = '/humans/bodies'
+# Making publishers takes about a millisecond each: a crowd comes in over a few frames.
+_NEW_PER_FRAME = 4
+_UNTURNED = (0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass
+class _Body:
+    """A person with publishers.
+
+    Attributes:
+        name: The id that is published.
+        publishers: By the last part of the topic.
+        seen_ns: Stamp of the last frame with this person.
+    """
+
+    name: str
+    publishers: dict[str, Any]
+    seen_ns: int
+
+
+def further_outputs(node: PartsNode) -> list['HriOutput | JointFrames']:
+    """Return the parts that the parameters ask for beside the skeletons.
+
+    Raises:
+        MissingDependency: A package of messages is not there.
+    """
+    parts: list[HriOutput | JointFrames] = []
+    if node.parameters.publish_hri:
+        parts.append(HriOutput(node))
+    if node.parameters.publish_joint_tf:
+        parts.append(JointFrames(node))
+    return parts
+
+
+class HriOutput(Part):
+    """Publishes who is tracked, and of each body region, 2D skeleton, joint angles and frame.
+
+    Topics of a body come with it and go when it has not been seen for `track_max_gap_s`; there are
+    never more than `max_people`. Joint names are those of human_description, each with the body's
+    id at its end.
+    """
+
+    def __init__(self, node: PartsNode) -> None:
+        self._node = node
+        messages = messages_of('hri_msgs', PUBLISH_HRI)
+        self._kinds = {
+            'joint_states': JointState,
+            'skeleton2d': messages.Skeleton2D,
+            'roi': messages.NormalizedRegionOfInterest2D,
+        }
+        self._transforms = _transform_publisher(node, PUBLISH_HRI)
+        self._ids = make_publisher(node, messages.IdsList, f'{_BODIES}/tracked', result_qos())
+        self._bodies: dict[int, _Body] = {}
+        self._last_ns = 0
+        self._header = Header()
+
+    def publish(self, result: Skeletons3D, frame: Frame) -> None:
+        """Publish the people of a frame."""
+        with self._node.statistics.measure('publish hri'):
+            self._header = frame.header
+            self._forget(result)
+            known = self._known(result)
+            if self._ids.get_subscription_count():
+                names = [body.name for body in self._bodies.values()]
+                self._ids.publish(ids_message(frame.header, names))
+            if known:
+                self._publish_2d(known, result, frame)
+                self._publish_3d(known, frame.header)
+
+    def stop(self) -> None:
+        """Leave with nobody tracked."""
+        self._ids.publish(ids_message(self._header, ()))
+        self._drop(tuple(self._bodies))
+
+    def close(self) -> None:
+        """End the publishers."""
+        self._drop(tuple(self._bodies))
+        for publisher in (self._ids, self._transforms):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def facts(self) -> dict[str, str]:
+        """Return how many bodies have topics."""
+        return {'published bodies': str(len(self._bodies))}
+
+    def _publish_2d(
+        self, known: list[tuple[int, Skeleton3D, _Body]], result: Skeletons3D, frame: Frame
+    ) -> None:
+        size_px = frame.width, frame.height
+        for number, _, body in known:
+            person = frame.people.people[result.sources[number]]
+            skeleton2d, roi = body.publishers['skeleton2d'], body.publishers['roi']
+            if skeleton2d.get_subscription_count():
+                layout = frame.people.layout
+                skeleton2d.publish(skeleton2d_message(frame.header, person, layout, size_px))
+            if roi.get_subscription_count():
+                region = region_message(frame.header, person, size_px)
+                if region is not None:
+                    roi.publish(region)
+
+    def _publish_3d(self, known: list[tuple[int, Skeleton3D, _Body]], header: Header) -> None:
+        found = body_angles(np.stack([skeleton.joints_cam_m for _, skeleton, _ in known]))
+        for (_, _, body), angles_rad in zip(known, found.angles_rad, strict=True):
+            joint_states = body.publishers['joint_states']
+            if joint_states.get_subscription_count():
+                joint_states.publish(joint_state_message(header, body.name, angles_rad))
+        if not header.frame_id or not self._transforms.get_subscription_count():
+            return
+        poses = [
+            (f'body_{body.name}', _pose(skeleton.root_cam_m, rotation))
+            for (_, skeleton, body), rotation in zip(known, found.camera_from_body, strict=True)
+            # Without hips nobody knows where the chest points.
+            if np.isfinite(rotation).all()
+        ]
+        if poses:
+            self._transforms.publish(message_from_transforms(header, poses))
+
+    def _forget(self, result: Skeletons3D) -> None:
+        """Drop the bodies that are away for too long, or all when time jumped back."""
+        gap_ns = round(self._node.parameters.track_max_gap_s * 1e9)
+        is_back = result.was_reset or result.stamp_ns < self._last_ns
+        self._last_ns = result.stamp_ns
+        gone = [
+            track
+            for track, body in self._bodies.items()
+            if is_back or result.stamp_ns - body.seen_ns > gap_ns
+        ]
+        self._drop(gone)
+
+    def _known(self, result: Skeletons3D) -> list[tuple[int, Skeleton3D, _Body]]:
+        """Return the people of a frame who have topics; some that are new get theirs."""
+        present = {skeleton.track for skeleton in result.skeletons}
+        new = 0
+        known = []
+        for number, skeleton in enumerate(result.skeletons):
+            body = self._bodies.get(skeleton.track)
+            if body is None and new < _NEW_PER_FRAME and self._make_room(present):
+                new += 1
+                body = self._bodies[skeleton.track] = self._new_body(skeleton)
+            if body is not None:
+                body.seen_ns = result.stamp_ns
+                known.append((number, skeleton, body))
+        return known
+
+    def _make_room(self, present: set[int]) -> bool:
+        """Drop who is away longest when there are as many bodies as there may be."""
+        if len(self._bodies) < self._node.parameters.max_people:
+            return True
+        away = [track for track in self._bodies if track not in present]
+        self._drop(sorted(away, key=lambda track: self._bodies[track].seen_ns)[:1])
+        return bool(away)
+
+    def _new_body(self, skeleton: Skeleton3D) -> _Body:
+        taken = {body.name for body in self._bodies.values()}
+        name = body_name(skeleton.id, skeleton.track, taken)
+        publishers = {
+            topic: self._node.create_publisher(
+                kind,
+                f'{_BODIES}/{name}/{topic}',
+                result_qos(),
+                event_callbacks=no_publisher_events(),
+            )
+            for topic, kind in self._kinds.items()
+        }
+        return _Body(name, publishers, 0)
+
+    def _drop(self, tracks: Iterable[int]) -> None:
+        for track in tracks:
+            for publisher in self._bodies.pop(track).publishers.values():
+                self._node.destroy_publisher(publisher)
+
+
+class JointFrames(Part):
+    """Sends each joint that is seen as a frame <id>_<joint>, parallel to the camera's."""
+
+    def __init__(self, node: PartsNode) -> None:
+        self._node = node
+        self._transforms = _transform_publisher(node, PUBLISH_JOINT_TF)
+
+    def publish(self, result: Skeletons3D, frame: Frame) -> None:
+        """Send the joints of a frame."""
+        if not frame.header.frame_id or not self._transforms.get_subscription_count():
+            return
+        with self._node.statistics.measure('publish joint frames'):
+            poses = [
+                (f'{skeleton.id}_{name}', (*place, *_UNTURNED))
+                for skeleton in result.skeletons
+                for name, place in zip(
+                    H36M_17.joint_names, skeleton.joints_cam_m.tolist(), strict=True
+                )
+                if place[0] == place[0]  # not NaN
+            ]
+            if poses:
+                self._transforms.publish(message_from_transforms(frame.header, poses))
+
+    def close(self) -> None:
+        """End the publisher."""
+        self._node.destroy_lifecycle_publisher(self._transforms)
+
+
+def _pose(place_m: NDArray[np.float64], rotation: NDArray[np.float64]) -> tuple[float, ...]:
+    return (*place_m.tolist(), *quaternion_from_rotation(rotation))
+
+
+def _transform_publisher(node: PartsNode, wanted: str) -> Any:
+    return make_publisher(node, messages_of('tf2_msgs', wanted).TFMessage, '/tf', tf_qos())

@@ -99,7 +99,8 @@ TEXTS = {
     'published': {
         'keypoints': '2D keypoints of all people in one image',
         'skeletons': '3D joints of all people',
-        'markers': 'joints, bones and names for RViz',
+        'markers': 'joints and bones for RViz: namespaces `skeleton_joints` and `skeleton_bones`, '
+        'id = number of the track',
         'camera_elevation': "the camera's tilt against gravity, estimated from people",
         '/tf': 'the level frame (below), while `publish_tf` is true',
         '/diagnostics': 'once a second: state, rates, latency of each stage, what was dropped, '

@@ -4,9 +4,7 @@
 
 import gc
 import signal
-import socket
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -28,6 +26,7 @@ from elepose_ros.diagnostics import DiagnosticsPublisher, node_faults
 from elepose_ros.model_service import ModelService
 from elepose_ros.parameters import LIFTER, declare, unknown_names, with_changes
 from elepose_ros.reports import Reporter
+from elepose_ros.signals import Signals
 from elepose_ros.stages import StageStatistics
 
 __all__ = ['Part', 'PartsNode', 'run']
@@ -56,6 +55,10 @@ class Part:
 
     def watch(self) -> None:
         """Look after itself, about once a second."""
+
+    def save_mount(self) -> str:
+        """Write the tilt of the camera into a file and return its path; '' = not its business."""
+        return ''
 
     def faults(self) -> dict[str, str]:
         """Return what is wrong now, one sentence with the cure each, by key."""
@@ -109,6 +112,7 @@ class PartsNode(GuardedLifecycleNode):
         services.offer(self, self._reset, self.explain)
         self._models: ModelService | None = None
         if LIFTER in used_by:
+            services.offer_save_mount(self, self._save_mount)
             self._models = ModelService(self, lambda: self.parameters, self.reporter)
         # Not on the node's clock: a paused bag must not silence the diagnostics.
         self.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -248,16 +252,17 @@ class PartsNode(GuardedLifecycleNode):
             self._alone(part.close)
         self._parts = ()
 
-    def _alone(self, end: Callable[[], None]) -> None:
-        """End one part; a bug there must not keep the others from ending."""
+    def _alone(self, work: Callable[[], None]) -> None:
+        """Do something for one part; a bug there must not take the others with it."""
         try:
-            end()
+            work()
         except Exception:
-            self.get_logger().fatal(f'a bug, please report it:\n{traceback.format_exc()}')
+            text = f'a bug, please report it:\n{traceback.format_exc()}'
+            self.reporter.error(f'bug {getattr(work, "__qualname__", "")}', text)
 
     def _tick(self) -> None:
         for part in self._parts:
-            part.watch()
+            self._alone(part.watch)
         self._ticks += 1
         if self._ticks % _SURVEY_EVERY == 0:
             for key, sentence in node_faults(self).items():
@@ -269,6 +274,12 @@ class PartsNode(GuardedLifecycleNode):
         for part in self._parts if self._is_active else ():
             part.reset()
         return self._is_active
+
+    def _save_mount(self) -> str:
+        paths = [part.save_mount() for part in self._parts]
+        if not any(paths):
+            raise InputError('the node is not configured; expected it to be active')
+        return ''.join(paths)
 
     def _facts(self) -> dict[str, str]:
         return {key: value for part in self._parts for key, value in part.facts().items()}
@@ -294,7 +305,7 @@ def run(make_node: Callable[[], PartsNode], args: Sequence[str] | None = None) -
     Returns:
         The exit code: 0 after a clean end, 2 when the node could not start.
     """
-    signals = _Signals()
+    signals = Signals()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:
@@ -310,7 +321,7 @@ def run(make_node: Callable[[], PartsNode], args: Sequence[str] | None = None) -
             signal.signal(number, signal.SIG_IGN)
 
 
-def _run(make_node: Callable[[], PartsNode], signals: '_Signals') -> int:
+def _run(make_node: Callable[[], PartsNode], signals: Signals) -> int:
     try:
         node = make_node()
     except Exception as error:
@@ -334,7 +345,7 @@ def _run(make_node: Callable[[], PartsNode], signals: '_Signals') -> int:
     return EXIT_OK
 
 
-def _spin(executor: Executor, signals: '_Signals') -> None:
+def _spin(executor: Executor, signals: Signals) -> None:
     stop: Any = Future()
     # As a task: the future of an events executor may only be set from inside of it.
     signals.then(lambda: executor.create_task(stop.set_result, True))
@@ -358,29 +369,3 @@ def _listing(facts: dict[str, str]) -> str:
 
 def _values(parameters: list[Parameter]) -> dict[str, Any]:
     return {parameter.name: parameter.value for parameter in parameters}
-
-
-class _Signals:
-    """Calls a function, from a thread of its own, when SIGINT or SIGTERM has come.
-
-    rclpy's own handlers shut the context down under the callbacks that still publish, and Python's
-    raises KeyboardInterrupt wherever the main thread is. Here a signal only ends the spinning, so
-    that the node can remove its markers and leave in good order; a second signal changes nothing.
-    """
-
-    def __init__(self) -> None:
-        self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
-        # The byte arrives even while the main thread waits inside the middleware.
-        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-
-    def then(self, call: Callable[[], object]) -> None:
-        """Call once, as soon as a signal comes or has come."""
-
-        def wait() -> None:
-            self._reader.recv(1)
-            call()
-
-        threading.Thread(target=wait, name='signals', daemon=True).start()

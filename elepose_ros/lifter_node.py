@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from elepose_ros.adapters.sources import check_packages
 from elepose_ros.body_input import keypoint_input
 from elepose_ros.depth_input import DepthInput
+from elepose_ros.gravity_input import GravityInput
 from elepose_ros.hri_output import further_outputs
 from elepose_ros.keypoint_input import CameraInput
 from elepose_ros.lifecycle import Part, PartsNode, run
@@ -21,12 +22,12 @@ def parts(node: PartsNode) -> Sequence[Part]:
     """Build what the node is made of."""
     check_packages(node.parameters)
     predictor = load_predictor(node.parameters)
-    cameras, depth = CameraInput(node), DepthInput(node)
+    cameras, depth, gravity = CameraInput(node), DepthInput(node), GravityInput(node)
     further = further_outputs(node)
     then = [part.publish for part in further]
-    output = SkeletonOutput(node, predictor, cameras.source, depth, then)
+    output = SkeletonOutput(node, predictor, cameras.source, (depth, gravity), then)
     keypoints = keypoint_input(node, cameras.source, output.handle)
-    return (cameras, depth, keypoints, output, *further)
+    return (cameras, depth, gravity, keypoints, output, *further)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -23,9 +23,11 @@ from elepose_ros.conversions import message_from_elevation, message_from_people
 from elepose_ros.depth_input import DepthInput
 from elepose_ros.endpoints import make_publisher
 from elepose_ros.frames import Frame
+from elepose_ros.gravity_input import GravityInput
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
 from elepose_ros.model_service import model_text
+from elepose_ros.mount_file import save_mount
 from elepose_ros.parameters import Parameters
 from elepose_ros.qos import result_qos, tf_qos
 from elepose_ros.skeleton_message import message_from_skeletons
@@ -78,12 +80,12 @@ class SkeletonOutput(Part):
         node: PartsNode,
         predictor: Predictor,
         cameras: CameraSource,
-        depth: DepthInput,
+        place: tuple[DepthInput, GravityInput],
         then: Sequence[Callable[[Skeletons3D, Frame], None]] = (),
     ) -> None:
         self._node = node
         self._cameras = cameras
-        self._depth = depth
+        self._depth, self._gravity = place
         self._then = then
         self._predictor = predictor
         self._device = predictor.backend.name
@@ -93,6 +95,7 @@ class SkeletonOutput(Part):
         self._is_reset = threading.Event()
         self._stamps = StampWatch()
         self._last: Skeletons3D | None = None
+        self._compared: Skeletons3D | None = None
         self._skeletons = make_publisher(node, interfaces.Skeletons3D, 'skeletons', result_qos())
         self._markers = make_publisher(node, MarkerArray, 'markers', result_qos())
         self._elevation = make_publisher(
@@ -168,6 +171,20 @@ class SkeletonOutput(Part):
             self._node.reporter.info(f'lifts with {backend.description}')
         if backend.trouble:
             self._node.reporter.warn('backend', backend.trouble, once=True)
+        # Once per frame at most: transforms move on when frames do not.
+        if self._last is not None and self._last is not self._compared:
+            self._compared = self._last
+            self._gravity.compare(self._last.elevation, self._header)
+
+    def save_mount(self) -> str:
+        """Write the level frame into a file; returns its path.
+
+        Raises:
+            InputError: The tilt is not known well enough, or cannot be written.
+        """
+        elevation = self._last.elevation if self._last is not None else None
+        configured = self._node.parameters.static_transform_file
+        return str(save_mount(elevation, self._header, configured))
 
     def facts(self) -> dict[str, str]:
         """Return the model and where it runs."""
@@ -248,7 +265,7 @@ class SkeletonOutput(Part):
     def _surroundings(self, frame: Frame) -> Surroundings:
         parameters = self._node.parameters
         return Surroundings(
-            camera_height_m=parameters.camera_height_m,
+            camera_height_m=self._gravity.camera_height_m or parameters.camera_height_m,
             camera_height_deviation_m=parameters.camera_height_deviation_m,
             depth=self._depth.depth_for(frame),
         )

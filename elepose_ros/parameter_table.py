@@ -300,6 +300,31 @@ class Parameters:
         'skeleton2d, joint_states and a frame body_<id>; needs the packages hri_msgs and tf2_msgs',
         used_by=(LIFTER,),
     )
+    gravity_frame: str = _row(
+        '',
+        'frame with z up, as the robot or its localisation knows it: the node warns when people '
+        'contradict its direction, since then the camera was moved or its mount is calibrated '
+        'wrongly; empty = TF is not read',
+        used_by=(LIFTER,),
+    )
+    ground_frame: str = _row(
+        '',
+        'frame with z up and z = 0 on the ground: the height of the camera above it takes the '
+        'place of camera_height_m; empty = TF is not read',
+        used_by=(LIFTER,),
+    )
+    use_imu: bool = _row(
+        False,
+        'compare the direction that people show with an IMU (topic imu, sensor_msgs/Imu) as '
+        'well; its frame must be connected with that of the camera on TF',
+        used_by=(LIFTER,),
+    )
+    static_transform_file: str = _row(
+        '',
+        'file that ~/save_static_transform writes; empty = one named after the frame of the '
+        'camera in $ROS_HOME (~/.ros)',
+        used_by=(LIFTER,),
+    )
     autostart: bool = _row(
         True, 'configure and activate at start; false leaves that to a lifecycle manager'
     )

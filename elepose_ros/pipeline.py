@@ -8,6 +8,7 @@ from elepose_ros.adapters.sources import check_packages
 from elepose_ros.body_input import keypoint_input
 from elepose_ros.depth_input import DepthInput
 from elepose_ros.frames import Frame
+from elepose_ros.gravity_input import GravityInput
 from elepose_ros.hri_output import further_outputs
 from elepose_ros.image_input import ImageInput, load_detector
 from elepose_ros.keypoint_input import CameraInput
@@ -24,12 +25,13 @@ def parts(node: PartsNode) -> Sequence[Part]:
     check_packages(node.parameters, with_keypoints=node.parameters.detector == 'none')
     predictor = load_predictor(node.parameters)
     detector = None if node.parameters.detector == 'none' else load_detector(node.parameters)
-    cameras, depth = CameraInput(node), DepthInput(node)
+    cameras, depth, gravity = CameraInput(node), DepthInput(node), GravityInput(node)
     further = further_outputs(node)
     then = [part.publish for part in further]
-    skeletons = SkeletonOutput(node, predictor, cameras.source, depth, then)
+    skeletons = SkeletonOutput(node, predictor, cameras.source, (depth, gravity), then)
+    place = (cameras, depth, gravity)
     if detector is None:
-        inputs = (cameras, depth, keypoint_input(node, cameras.source, skeletons.handle))
+        inputs = (*place, keypoint_input(node, cameras.source, skeletons.handle))
         return (*inputs, skeletons, *further)
     keypoints = KeypointOutput(node)
 
@@ -37,7 +39,7 @@ def parts(node: PartsNode) -> Sequence[Part]:
         keypoints.publish_if_wanted(frame)
         skeletons.handle(frame)
 
-    inputs = (cameras, depth, ImageInput(node, detector, handle))
+    inputs = (*place, ImageInput(node, detector, handle))
     return (*inputs, keypoints, skeletons, *further)
 
 

@@ -1,8 +1,8 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""Services of a node: `~/reset` forgets the people, `~/explain` says what is wrong.
+"""Services of a node: forget the people, say what is wrong, write the camera's tilt to a file.
 
-Both are std_srvs/Trigger, which every `ros2 service call` and every GUI can send.
+All are std_srvs/Trigger, which every `ros2 service call` and every GUI can send.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +11,10 @@ from typing import Any
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from elepose_core.errors import InputError
 from elepose_ros.stages import MUCH_DROPPED
 
-__all__ = ['explanation', 'offer']
+__all__ = ['explanation', 'offer', 'offer_save_mount']
 
 _HOW_TO_GO_ON = {
     'unconfigured': 'the node is not configured: ros2 lifecycle set {name} configure',
@@ -48,6 +49,25 @@ def offer(node: Node, reset: Callable[[], bool], explain: Callable[[], Sequence[
 
     node.create_service(Trigger, '~/reset', on_reset)
     node.create_service(Trigger, '~/explain', on_explain)
+
+
+def offer_save_mount(node: Node, save: Callable[[], str]) -> None:
+    """Offer `~/save_static_transform`.
+
+    Args:
+        node: Who offers it.
+        save: Writes the file and returns its path, or raises InputError.
+    """
+
+    def on_save(_: Any, response: Any) -> Any:
+        try:
+            response.message = f'wrote {save()}: ros2 launch it, with publish_tf false here'
+            response.success = True
+        except InputError as error:
+            response.message = f'nothing was written: {error}'
+        return response
+
+    node.create_service(Trigger, '~/save_static_transform', on_save)
 
 
 def explanation(

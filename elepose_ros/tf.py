@@ -15,7 +15,12 @@ from std_msgs.msg import Header
 from elepose_core.geometry.elevation import level_from_camera
 from elepose_ros import cdr
 
-__all__ = ['level_transform', 'message_from_transforms', 'quaternion_from_rotation']
+__all__ = [
+    'level_transform',
+    'message_from_transforms',
+    'quaternion_from_rotation',
+    'rotation_from_quaternion',
+]
 
 _POSE = struct.Struct('<7d')
 
@@ -85,3 +90,15 @@ def quaternion_from_rotation(rotation: NDArray[np.float64]) -> tuple[float, floa
     sign = -1.0 if values[3] < 0 else 1.0
     x, y, z, w = (sign * value for value in values)
     return x, y, z, w
+
+
+def rotation_from_quaternion(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation matrix (3, 3) of a quaternion (x, y, z, w) of any length > 0."""
+    x, y, z, w = (quaternion / np.linalg.norm(quaternion)).tolist()
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )

@@ -65,7 +65,12 @@ EXECUTABLES = (
         'pipeline',
         ('detector', 'lifter'),
         'Images in, skeletons out: both halves in one process, with no message between them.',
-        ({'image_transport': 'compressed'}, {'detector': 'none'}, {'use_depth': 'true'}),
+        (
+            {'image_transport': 'compressed'},
+            {'detector': 'none'},
+            {'use_depth': 'true'},
+            {'use_imu': 'true'},
+        ),
     ),
     Executable(
         'detector_node',
@@ -79,7 +84,7 @@ EXECUTABLES = (
         'lifter',
         ('lifter',),
         '2D keypoints in, skeletons out.',
-        ({'use_depth': 'true'},),
+        ({'use_depth': 'true'}, {'use_imu': 'true'}),
     ),
 )
 
@@ -95,6 +100,9 @@ TEXTS = {
         'reliability: `keypoints_reliability`',
         'depth': 'aligned to the image, 16UC1 in millimetres or 32FC1 in metres; the nearest in '
         'time within `depth_max_age_s` counts; reliability: `depth_reliability`',
+        'imu': 'its direction of gravity is compared with what people show',
+        '/tf': 'read with `gravity_frame` and `ground_frame` as well',
+        '/tf_static': 'read with `gravity_frame` and `ground_frame` as well',
     },
     'published': {
         'keypoints': '2D keypoints of all people in one image',
@@ -110,6 +118,8 @@ TEXTS = {
         '~/explain': 'says what is wrong and what to do; success = nothing is wrong',
         '~/reset': 'forgets people, smoothing and camera elevation',
         '~/load_model': 'changes the lifter without a lost frame',
+        '~/save_static_transform': 'writes the tilt that people have shown as a launch file '
+        '(`static_transform_file`), once it has converged',
     },
 }
 

@@ -143,18 +143,22 @@ class PeopleLifter:
         """
         before, self.options = self.options, options
         self._tracker.set_max_gap(options.max_gap_s)
-        if (*_smoothing(options), options.stature_m) != (*_smoothing(before), before.stature_m):
+        has_other_scale = options.stature_m != before.stature_m
+        if has_other_scale or _smoothing(options) != _smoothing(before):
             self._smoother = Smoother(*_smoothing(options))
+        if has_other_scale:
+            self._scales.reset()
         if options.elevation_memory_s != before.elevation_memory_s:
             self.exchange(self.predictor)
 
     def exchange(self, predictor: Predictor) -> None:
         """Lift with another model from the next frame on.
 
-        People keep their tracks and smoothing. The elevation starts anew: what the model before
-        said of it has that model's error.
+        People keep their tracks and smoothing. Elevation and scale start anew: what the model
+        before said of them has that model's error.
         """
         self.predictor = predictor
+        self._scales = ScaleFusion(self.options.elevation_memory_s)
         self._elevation = ElevationMean(
             _elevation_error_rad(predictor), self.options.elevation_memory_s
         )

@@ -1,0 +1,227 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""Gravity and the height of the camera from TF and an IMU, beside what people show.
+
+The node does not take these directions over: it says when they and people disagree, since then
+somebody has moved the camera or the calibration of its mount is wrong.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.qos import DurabilityPolicy
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Imu
+from std_msgs.msg import Header
+
+from elepose_core.errors import InputError
+from elepose_core.runtime.gravity_check import Agreement, check_gravity
+from elepose_core.runtime.people import Elevation
+from elepose_ros.compat import optional_message
+from elepose_ros.conversions import stamp_ns_from_header
+from elepose_ros.lifecycle import Part, PartsNode
+from elepose_ros.qos import input_qos, tf_qos
+from elepose_ros.tf import rotation_from_quaternion
+from elepose_ros.transforms import TransformBuffer
+
+__all__ = ['GravityInput', 'up_from_imu']
+
+Array = NDArray[np.float64]
+
+# How well mounts and cheap accelerometers are known; neither message says so.
+_MOUNT_SIGMA_RAD = math.radians(2.0)
+_ACCELEROMETER_SIGMA_RAD = math.radians(1.0)
+# Where an orientation claims to be better than this it forgets its own mount.
+_LEAST_VARIANCE = math.radians(0.5) ** 2
+_STANDARD_GRAVITY, _GRAVITY_TOLERANCE = 9.81, 0.4
+_AT_REST_RAD_S = 0.05
+_IMU_MESSAGES = 50
+
+
+class _Given(NamedTuple):
+    """Up in the camera frame from elsewhere and its variance, rad^2."""
+
+    up_cam: Array
+    variance: float
+
+
+class GravityInput(Part):
+    """Compares up and supplies the height; there and idle where no parameter asks for it.
+
+    Attributes:
+        camera_height_m: Above z = 0 of `ground_frame`; None = not known.
+    """
+
+    def __init__(self, node: PartsNode) -> None:
+        """Listen.
+
+        Raises:
+            InputError: TF is asked for and tf2_msgs is not there.
+        """
+        parameters = node.parameters
+        self._node = node
+        self._buffer = TransformBuffer()
+        self._imu: deque[bytes] = deque(maxlen=_IMU_MESSAGES)
+        self._facts: dict[str, str] = {}
+        self._faults: dict[str, str] = {}
+        self._subscriptions: list[Any] = []
+        self.camera_height_m: float | None = None
+        if parameters.gravity_frame or parameters.ground_frame or parameters.use_imu:
+            self._listen_to_transforms()
+        if parameters.use_imu:
+            # As bytes: an IMU is fast, and one message a second is read.
+            qos = input_qos('best_effort', 5)
+            self._subscriptions.append(
+                node.create_subscription(Imu, 'imu', lambda m: self._imu.append(m), qos, raw=True)
+            )
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def facts(self) -> dict[str, str]:
+        """Return what the last comparison found."""
+        return self._facts
+
+    def faults(self) -> dict[str, str]:
+        """Return what keeps from comparing, and what contradicts."""
+        return self._faults
+
+    def compare(self, elevation: Elevation | None, header: Header) -> None:
+        """Compare with what people have shown; to be called about once a second.
+
+        Args:
+            elevation: Of the newest frame; None before the first person.
+            header: Of that frame.
+        """
+        parameters = self._node.parameters
+        self._facts, self._faults = {}, {}
+        if parameters.ground_frame and not self._try('height', lambda: self._find_height(header)):
+            self.camera_height_m = None
+        if parameters.gravity_frame:
+            self._try('TF', lambda: self._judge('TF', elevation, self._from_tf(header)))
+        if parameters.use_imu:
+            self._try('IMU', lambda: self._judge('IMU', elevation, self._from_imu(header)))
+        for key, sentence in self._faults.items():
+            self._node.reporter.warn(key, sentence)
+
+    def _try(self, source: str, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except InputError as error:
+            self._faults[f'gravity {source}'] = f'{source} cannot be used: {error}'
+            return False
+        return True
+
+    def _judge(self, source: str, elevation: Elevation | None, given: _Given) -> None:
+        check = check_gravity(elevation, given.up_cam, given.variance)
+        self._facts[f'gravity by {source}'] = check.sentence
+        if check.agreement is Agreement.CONTRADICTS:
+            self._faults[f'gravity {source}'] = (
+                f'{source}: {check.sentence}; was the camera moved? Calibrate its mount anew '
+                '(~/save_static_transform writes what people show)'
+            )
+
+    def _find_height(self, header: Header) -> None:
+        frame = self._node.parameters.ground_frame
+        ground_from_camera = self._matrix(frame, header.frame_id, header)
+        height_m = float(ground_from_camera[2, 3])
+        if height_m <= 0:
+            raise InputError(
+                f'the camera lies {-height_m:.2f} m below z = 0 of ground_frame {frame!r}; '
+                'expected a frame on the ground with z up'
+            )
+        self.camera_height_m = height_m
+        self._facts['camera height by TF [m]'] = f'{height_m:.3f}'
+
+    def _from_tf(self, header: Header) -> _Given:
+        frame = self._node.parameters.gravity_frame
+        if frame == f'{header.frame_id}_level' and self._node.parameters.publish_tf:
+            raise InputError(
+                f'gravity_frame is {frame!r}, which this node sends itself; expected publish_tf '
+                'to be false, or another frame'
+            )
+        camera_from_gravity = self._matrix(header.frame_id, frame, header)
+        return _Given(camera_from_gravity[:3, 2], _MOUNT_SIGMA_RAD**2)
+
+    def _from_imu(self, header: Header) -> _Given:
+        waiting = [*self._imu]
+        self._imu.clear()  # what is old must not count for ever
+        try:
+            messages = [deserialize_message(data, Imu) for data in waiting]
+        except Exception as error:  # whatever rclpy raises for bytes that are no such message
+            raise InputError(f'imu sends what cannot be read ({error})') from None
+        if not messages:
+            topic = self._node.resolve_topic_name('imu')
+            raise InputError(f'nothing came on {topic}; expected sensor_msgs/Imu: remap imu')
+        up_imu, variance = up_from_imu(messages)
+        frame = messages[-1].header.frame_id
+        if frame != header.frame_id:
+            up_imu = self._matrix(header.frame_id, frame, header)[:3, :3] @ up_imu
+        return _Given(up_imu, variance + _LEAST_VARIANCE)
+
+    def _matrix(self, target: str, source: str, header: Header) -> Array:
+        return self._buffer.matrix(target, source, stamp_ns_from_header(header))
+
+    def _listen_to_transforms(self) -> None:
+        message = optional_message('tf2_msgs', 'TFMessage')
+        if message is None:
+            raise InputError(
+                'gravity_frame, ground_frame and use_imu need the package tf2_msgs, which is not '
+                'there; install it (apt: ros-<distro>-tf2-msgs)'
+            )
+        latched = tf_qos()
+        latched.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        for topic, qos, is_static in (('/tf', tf_qos(), False), ('/tf_static', latched, True)):
+            self._subscriptions.append(
+                self._node.create_subscription(
+                    message,
+                    topic,
+                    lambda m, is_static=is_static: self._buffer.add(m, is_static=is_static),
+                    qos,
+                )
+            )
+
+
+def up_from_imu(messages: list[Any]) -> tuple[Array, float]:
+    """Return up (3,) in the frame of an IMU and its variance in rad^2.
+
+    The orientation says it where the IMU gives one (REP 145: z of the world is up); else what an
+    accelerometer measures at rest points up.
+
+    Args:
+        messages: sensor_msgs/Imu, the newest last.
+
+    Raises:
+        InputError: It gives neither, or does not rest.
+    """
+    last = messages[-1]
+    q = last.orientation
+    quaternion = np.array([q.x, q.y, q.z, q.w])
+    if last.orientation_covariance[0] >= 0 and 0.9 < np.linalg.norm(quaternion) < 1.1:
+        variance = max(last.orientation_covariance[0], last.orientation_covariance[4])
+        known = variance if variance > 0 else _ACCELEROMETER_SIGMA_RAD**2
+        return rotation_from_quaternion(quaternion)[2], float(known)
+    if last.linear_acceleration_covariance[0] < 0:
+        raise InputError('the IMU gives neither orientation nor acceleration; expected one')
+    acceleration, turning = (
+        np.array([[v.x, v.y, v.z] for v in vectors])
+        for vectors in (
+            [m.linear_acceleration for m in messages],
+            [m.angular_velocity for m in messages if m.angular_velocity_covariance[0] >= 0],
+        )
+    )
+    mean = acceleration.mean(0)
+    length = float(np.linalg.norm(mean))
+    if not abs(length - _STANDARD_GRAVITY) < _GRAVITY_TOLERANCE:
+        raise InputError(
+            f'the IMU measures {length:.2f} m/s^2; expected about {_STANDARD_GRAVITY} at rest'
+        )
+    if len(turning) and np.linalg.norm(turning, axis=1).max() > _AT_REST_RAD_S:
+        raise InputError('the IMU turns; expected it to rest, as it gives no orientation')
+    return mean / length, _ACCELEROMETER_SIGMA_RAD**2

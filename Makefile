@@ -65,7 +65,7 @@ test-ros-adapters: setup
 	@$(ENTER)
 	bash tools/ros/test_interfaces.sh
 	set +u; source .ros/test_interfaces/install/local_setup.bash; set -u
-	python3 -m pytest tests/ros/test_adapters.py tests/ros/test_foreign_topics.py
+	python3 -m pytest tests/ros/test_adapters.py tests/ros/test_foreign_topics.py tests/ros/test_topics_page.py
 
 ## make test-faults    the faults at full length: a minute of overload, a thousand lifecycle requests
 test-faults: setup

@@ -123,14 +123,20 @@ TEXTS = {
     },
 }
 
-# What a lifter listens to in place of People2D, by `keypoints_type`. Checked against the nodes by
-# tests/ros/test_topics_page.py where these packages are.
+# Topics with messages of packages that may be absent, by the parameter that brings them and its
+# value. Checked against the nodes by tests/ros/test_topics_page.py where the packages are.
 FOREIGN = {
-    'yolo': (('keypoints', 'yolo_msgs/DetectionArray'),),
-    'zed': (('keypoints', 'zed_msgs/ObjectsStamped'),),
-    'hri': (
-        ('/humans/bodies/tracked', 'hri_msgs/IdsList'),
-        ('/humans/bodies/<id>/skeleton2d', 'hri_msgs/Skeleton2D'),
+    ('keypoints_type', 'yolo'): (Endpoint('subscribed', 'keypoints', 'yolo_msgs/DetectionArray'),),
+    ('keypoints_type', 'zed'): (Endpoint('subscribed', 'keypoints', 'zed_msgs/ObjectsStamped'),),
+    ('keypoints_type', 'hri'): (
+        Endpoint('subscribed', '/humans/bodies/tracked', 'hri_msgs/IdsList'),
+        Endpoint('subscribed', '/humans/bodies/<id>/skeleton2d', 'hri_msgs/Skeleton2D'),
+    ),
+    ('publish_hri', 'true'): (
+        Endpoint('published', '/humans/bodies/tracked', 'hri_msgs/IdsList'),
+        Endpoint('published', '/humans/bodies/<id>/roi', 'hri_msgs/NormalizedRegionOfInterest2D'),
+        Endpoint('published', '/humans/bodies/<id>/skeleton2d', 'hri_msgs/Skeleton2D'),
+        Endpoint('published', '/humans/bodies/<id>/joint_states', 'sensor_msgs/JointState'),
     ),
 }
 
@@ -279,16 +285,16 @@ def _section(executable: Executable, found: Iterable[tuple[Endpoint, str]]) -> s
 
 def _foreign() -> str:
     lines = [
-        '## Keypoints of other packages',
-        'With `keypoints_type` a lifter (or the pipeline with `detector: none`) listens to these',
-        'in place of `elepose_ros/People2D`. The package of the messages must be installed; the',
-        'node says where to get it.',
+        '## Topics with messages of other packages',
+        'These come with a parameter of `lifter_node` and `pipeline`; with `keypoints_type` they',
+        'stand in place of `elepose_ros/People2D` (in the pipeline where `detector` is none). The',
+        'package of the messages must be installed; the node says where to get it.',
         '',
-        '| `keypoints_type` | topic | message |',
-        '|---|---|---|',
+        '| parameter | | topic | message |',
+        '|---|---|---|---|',
     ]
-    for kind, topics in FOREIGN.items():
-        lines += [f'| `{kind}` | `{name}` | {message} |' for name, message in topics]
+    for (name, value), topics in FOREIGN.items():
+        lines += [f'| `{name}: {value}` | {t.role} | `{t.name}` | {t.kind} |' for t in topics]
     return '\n'.join([*lines, ''])
 
 
@@ -308,6 +314,8 @@ z forward).
 |---|---|---|
 | `{parent}` | from your robot | frame of `skeletons`, `markers` and `camera_elevation` |
 | `{child}` | `{parent}` | at the camera, z up, x ahead, y left; on `/tf` once people were seen |
+| `<id>_<joint>` | `{parent}` | `publish_joint_tf: true`: at each joint seen, not turned |
+| `body_<id>` | `{parent}` | `publish_hri: true`: at the pelvis, x out of the chest, z up the body |
 """
 
 

@@ -19,8 +19,12 @@ from elepose_ros.parameters import Parameters
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'topics.md'
-# What stands for itself without a package that may be absent.
-FLAGS = [f for f in dataclasses.fields(Parameters) if f.type is bool and f.name != 'autostart']
+NEEDS_PACKAGE = 'publish_hri'
+FLAGS = [
+    field
+    for field in dataclasses.fields(Parameters)
+    if field.type is bool and field.name not in ('autostart', NEEDS_PACKAGE)
+]
 
 
 @pytest.fixture(scope='module')
@@ -51,18 +55,24 @@ def test_no_switch_makes_a_topic_that_the_page_lacks(tool: Any) -> None:
         assert f'- **{endpoint.name}** ({endpoint.kind}' in page
 
 
-def test_each_type_of_keypoints_stands_in_the_page(tool: Any) -> None:
+def test_each_parameter_that_needs_a_package_stands_in_the_page(tool: Any) -> None:
     field = next(f for f in dataclasses.fields(Parameters) if f.name == 'keypoints_type')
-    assert set(tool.FOREIGN) == set(field.metadata['row'].choices) - {'people2d'}
+    kinds = {('keypoints_type', kind) for kind in field.metadata['row'].choices}
+    assert set(tool.FOREIGN) == kinds - {('keypoints_type', 'people2d')} | {
+        (NEEDS_PACKAGE, 'true')
+    }
 
 
-@pytest.mark.parametrize('kind', ['yolo', 'zed', 'hri'])
-def test_keypoints_of_other_packages_are_those_of_the_page(tool: Any, kind: str) -> None:
-    if not is_real(f'{kind}_msgs'):
+@pytest.mark.parametrize('number', range(4))
+def test_topics_with_messages_of_other_packages_are_those_of_the_page(
+    tool: Any, number: int
+) -> None:
+    (name, value), expected = [*tool.FOREIGN.items()][number]
+    if not is_real(f'{"hri" if name == NEEDS_PACKAGE else value}_msgs'):
         pytest.skip('not built: make test-ros-adapters')
     executable = next(e for e in tool.EXECUTABLES if e.name == 'lifter_node')
     plain = tool.collect(executable, {})
-    others = [e for e in tool.collect(executable, {'keypoints_type': kind}) if e not in plain]
+    others = [e for e in tool.collect(executable, {name: value}) if e not in plain]
     # Bodies get topics when they come.
-    expected = [pair for pair in tool.FOREIGN[kind] if '<id>' not in pair[0]]
-    assert [(e.name, e.kind) for e in others] == expected
+    here = {(e.role, e.name, e.kind) for e in expected if '<id>' not in e.name}
+    assert {(e.role, e.name, e.kind) for e in others} == here

@@ -315,7 +315,7 @@ z forward).
 | `{parent}` | from your robot | frame of `skeletons`, `markers` and `camera_elevation` |
 | `{child}` | `{parent}` | at the camera, z up, x ahead, y left; on `/tf` once people were seen |
 | `<id>_<joint>` | `{parent}` | `publish_joint_tf: true`: at each joint seen, not turned |
-| `body_<id>` | `{parent}` | `publish_hri: true`: at the pelvis, x out of the chest, z up the body |
+| `body_<id>` | `{parent}` | `publish_hri: true`: at the pelvis, x out of the chest, z upwards |
 """
 
 

@@ -199,7 +199,7 @@ def message_from_elevation(
         roll_variance=float(elevation.roll_variance),
         up=Vector3(x=up[0], y=up[1], z=up[2]),
         samples=int(elevation.samples),
-        status=kind.CONVERGED if elevation.converged else kind.COLLECTING,
+        status=int(elevation.status),
     )
 
 

@@ -197,11 +197,9 @@ def people_from_message(message: Any) -> People2D:
 
 def elevation_message(elevation: Elevation | None, stamp_ns: int, frame_id: str) -> Any:
     """Return the elepose_ros/CameraElevation of an estimate; None, no people yet, becomes NaN."""
-    kind = bag_typestore().types[CAMERA_ELEVATION]
     if elevation is None:
         up = np.full(3, np.nan)
         elevation = Elevation(math.nan, math.nan, math.nan, math.nan, up, 0, False)
-    status = 'CONVERGED' if elevation.converged else 'COLLECTING'
     return _new(
         CAMERA_ELEVATION,
         header=_header(stamp_ns, frame_id),
@@ -211,7 +209,7 @@ def elevation_message(elevation: Elevation | None, stamp_ns: int, frame_id: str)
         roll_variance=float(elevation.roll_variance),
         up=_xyz('geometry_msgs/msg/Vector3', elevation.up_cam),
         samples=int(elevation.samples),
-        status=int(getattr(kind, status)),
+        status=int(elevation.status),
     )
 
 

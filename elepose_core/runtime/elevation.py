@@ -1,77 +1,70 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera's tilt from all people so far: a weighted mean, with an honest variance."""
+"""The camera's tilt from all people so far, with an honest variance, and whether it was moved."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elepose_core.geometry.elevation import (
-    elevation_from_up_cam,
-    roll_from_up_cam,
-    up_cam_from_elevation,
-)
+from elepose_core.geometry.elevation import elevation_from_up_cam, roll_from_up_cam
 from elepose_core.runtime.people import Elevation
+from elepose_core.runtime.placement import skeleton_stature
+from elepose_core.runtime.predictor import Lifted
+from elepose_core.runtime.tilt_solver import (
+    TiltPrior,
+    TiltSamples,
+    TiltSolution,
+    solve_tilt,
+)
+from elepose_core.runtime.tilt_watch import Jump, JumpWatch, tilt_change
+from elepose_core.skeleton import H36M_17
 
-__all__ = ['ElevationMean', 'camera_variances']
+__all__ = ['CameraTilt']
 
 Array = NDArray[np.float64]
 
-# Neighbouring frames show the same person in almost the same posture: one second counts once.
-_INDEPENDENT_NS = 1_000_000_000
+_SECOND_NS = 1_000_000_000
+# Neighbouring frames show the same person in almost the same posture: one a second is enough, and
+# of a crowd fewer are. They are looked at a few in each frame, so that none takes long.
+_SAMPLES_PER_SECOND, _SAMPLES_PER_FRAME = 8, 4
+_CAPACITY = 512
+_SOLVE_NS = _SECOND_NS
+# Roll is easier to see than elevation: on val the error that estimates share is about half.
+_ROLL_SHARE = 0.5
+# Floors, lenses and statures are never quite what the equations take them to be.
+_LEAST_SIGMA_RAD = math.radians(0.5)
 _CONVERGED_SIGMA_RAD = math.radians(6.0)
-_CONVERGED_SECONDS = 5
+_CONVERGED_SAMPLES = 5
 # A camera that looks straight down has no roll: its variance is then huge, not infinite.
 _LEAST_LEVEL = 1e-3
+_ANKLES = [H36M_17.index('right_ankle'), H36M_17.index('left_ankle')]
+
+# Samples of the last so many seconds are compared with those before, in turn.
+_RECENT_S = (3, 6, 12)
+_LEAST_RECENT, _LEAST_OLDER = 2, 5
+# How surely and by how much they differ before the camera counts as moved; less surely will do
+# soon after a jump that would not do by itself.
+_CHANGE_DISTANCE, _CHANGE_AFTER_JUMP, _LEAST_CHANGE_RAD = 2.6, 1.8, math.radians(2.0)
+_LEAST_JUMP_RAD = math.radians(2.5)
+_JUMP_OF_ONE, _JUMP_OF_MANY, _SUSPECTED_JUMP = 10.0, 7.0, 6.0
+_SUSPICION_NS = 6 * _SECOND_NS
+# After a change that was found by samples these are kept; the status says DISTURBED for so long.
+_KEPT_NS = 2 * _SECOND_NS
+_DISTURBED_NS = 3 * _SECOND_NS
+# Who was not seen for so long is somebody new.
+_FORGOTTEN_NS = 60 * _SECOND_NS
 
 
-def camera_variances(
-    up_cam: NDArray[np.float32], variance: NDArray[np.float32], axis: Array
-) -> Array:
-    """Return (N, 2) variances of the camera's elevation and roll, rad^2.
+class CameraTilt:
+    """Fuses what people show of the camera's tilt: see `tilt_solver` for what and how.
 
-    A person at the edge is judged by a camera that is turned there: its elevation is in part the
-    roll of the real one, and the other way round.
+    The variance adds what the model is not exact in. What was seen fades while people are there,
+    since nothing is learned of a camera before an empty room. A camera that was moved is found by
+    `tilt_watch`; then everything from before is forgotten and the estimate starts anew by itself.
 
-    Args:
-        up_cam: (N, 3) estimates of up in the camera frame.
-        variance: (N, 2) of elevation and roll as a camera that looks at the person has them.
-        axis: (N, 3) where that camera looks, of any length.
-    """
-    up = up_cam.astype(np.float64)
-    axis = axis / np.linalg.norm(axis, axis=1, keepdims=True)
-    # A little roll shifts up sideways, at right angles to the axis; elevation along the rest.
-    turned, real = _cross(axis, up), _cross(np.array([[0.0, 0.0, 1.0]]), up)
-    turned_level, real_level = (
-        np.linalg.norm(sideways, axis=1).clip(_LEAST_LEVEL) for sideways in (turned, real)
-    )
-    shared = ((turned * real).sum(1) / (turned_level * real_level)) ** 2
-    along, sideways = variance[:, 0], variance[:, 1] * turned_level**2
-    return np.stack(
-        [
-            shared * along + (1 - shared) * sideways,
-            (shared * sideways + (1 - shared) * along) / real_level**2,
-        ],
-        axis=1,
-    )
-
-
-def _cross(first: Array, second: Array) -> Array:
-    """Return the cross products (N, 3); numpy's takes ten times as long for so few."""
-    after, before = [1, 2, 0], [2, 0, 1]
-    return first[:, after] * second[:, before] - first[:, before] * second[:, after]
-
-
-class ElevationMean:
-    """Mean elevation and roll over people and time.
-
-    Estimates are weighted by the inverse of their variances. The variance of the mean is that of
-    single estimates, as stated or as seen to scatter, whichever is larger, divided by the number
-    of person-seconds, plus the square of the model's own error that no averaging removes.
-
-    What was seen fades, so that a mount that was knocked does not spoil the mean for ever; it
-    fades while people are there, since nothing is learned of a camera before an empty room.
+    Only what was lifted without being told of up may enter, so that nothing proves itself.
     """
 
     def __init__(self, model_error_rad: float, memory_s: float = math.inf) -> None:
@@ -79,88 +72,218 @@ class ElevationMean:
 
         Args:
             model_error_rad: Error of the model's elevation after averaging over a clip, as
-                measured on data with truth; roll is easier to see and taken to err no more.
-            memory_s: After so many seconds with people an estimate counts 1 / e.
+                measured on data with truth.
+            memory_s: After so many seconds with people a sample counts 1 / e.
         """
-        self._model_variance = model_error_rad**2
-        self._kept_per_second = math.exp(-1.0 / memory_s)
+        self._sigma_rad = (model_error_rad, _ROLL_SHARE * model_error_rad)
+        self._memory_s = memory_s
+        self._watch = JumpWatch()
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
-        self._elevation = _AngleMean()
-        self._roll = _AngleMean()
-        self._person_seconds = 0.0
-        self._samples = 0
-        self._last_counted_ns: int | None = None
+        self._watch.forget()
+        self._samples = _Ring()
+        self._last_sample_ns: dict[int, int] = {}
+        self._stamp_ns: int | None = None
+        self._clock_s = 0.0
+        self._solved_ns: int | None = None
+        self._solves = 0
+        self._solution: TiltSolution | None = None
+        self._used = 0
+        self._disturbed_until_ns: int | None = None
+        self._suspected_ns: int | None = None
 
-    def add(self, up_cam: NDArray[np.float32], variances: Array, stamp_ns: int) -> None:
-        """Take in the people of one frame.
+    def look(
+        self, tracks: list[int], rays: Array, seen: NDArray[np.bool_], stamp_ns: int
+    ) -> NDArray[np.int64]:
+        """Look at a frame before it is lifted.
 
         Args:
-            up_cam: (N, 3) estimates of up.
-            variances: (N, 2) of elevation and roll, rad^2; see `camera_variances`.
-            stamp_ns: Time of the frame.
+            tracks: N numbers that stay with people.
+            rays: (N, 17, 2) x/z, y/z.
+            seen: (N, 17).
+            stamp_ns: Time of the frame, not before that of the last one.
+
+        Returns:
+            Rows of the people whom `add` wants to see lifted without being told of up.
         """
-        if not len(up_cam):
+        if self._stamp_ns is not None and len(tracks):
+            self._clock_s += min((stamp_ns - self._stamp_ns) * 1e-9, 1.0)
+        self._stamp_ns = stamp_ns
+        numbers = np.array(tracks, np.int64)
+        if self._solution is not None:
+            directions = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1)
+            directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+            directions[~seen] = np.nan
+            jump = self._watch.look(numbers, directions, self._solution.up_cam, stamp_ns)
+            if jump is not None and jump.angle_rad > _LEAST_JUMP_RAD:
+                self._judge(jump, stamp_ns)
+        return self._due(tracks, stamp_ns)
+
+    def add(
+        self, tracks: list[int], due: NDArray[np.int64], lifted: Lifted, seen: NDArray[np.bool_]
+    ) -> None:
+        """Take in the people of whom `look` wanted samples.
+
+        Args:
+            tracks: As in `look`.
+            due: What `look` returned, D rows.
+            lifted: Those D people, lifted without being told of up.
+            seen: (N, 17) as in `look`.
+        """
+        stamp_ns = self._stamp_ns
+        if stamp_ns is None or not len(due):
             return
-        last = self._last_counted_ns
-        if last is None or stamp_ns - last >= _INDEPENDENT_NS:
-            self._last_counted_ns = stamp_ns
-            self._elevation.fade(self._kept_per_second)
-            self._roll.fade(self._kept_per_second)
-            self._person_seconds = self._person_seconds * self._kept_per_second + len(up_cam)
-        self._elevation.add(elevation_from_up_cam(up_cam), variances[:, 0])
-        self._roll.add(roll_from_up_cam(up_cam), variances[:, 1])
-        self._samples += len(up_cam)
+        stature = skeleton_stature(lifted.joints_cam)
+        feet = lifted.joints_cam[:, _ANKLES].astype(np.float64)
+        feet /= np.maximum(stature, 1e-9)[:, None, None]
+        up = lifted.up_cam.astype(np.float64)
+        lower = -np.einsum('dfc,dc->df', feet, up)
+        foot = feet[np.arange(len(due)), lower.argmax(1)]
+        numbers = np.array(tracks, np.int64)[due]
+        self._samples.add(
+            up,
+            lifted.up_variance[:, 0].astype(np.float64),
+            foot,
+            np.asarray(seen[due][:, _ANKLES].all(1), np.float64),
+            numbers,
+            np.full(len(due), self._clock_s),
+            np.full(len(due), stamp_ns),
+        )
+        self._last_sample_ns.update(dict.fromkeys(numbers.tolist(), stamp_ns))
+        if self._solved_ns is None or stamp_ns - self._solved_ns >= _SOLVE_NS:
+            self._solve(stamp_ns)
+            self._compare(stamp_ns)
 
     def estimate(self) -> Elevation | None:
-        """Return the mean so far, None before the first sample."""
-        if not self._person_seconds:
+        """Return what is known so far, None before the first sample."""
+        found = self._solution
+        if found is None:
             return None
-        elevation, roll = self._elevation.mean(), self._roll.mean()
-        elevation_variance, roll_variance = (
-            angle.variance() / self._person_seconds + self._model_variance
-            for angle in (self._elevation, self._roll)
-        )
+        variance = np.diag(found.covariance) + _LEAST_SIGMA_RAD**2
+        level = max(math.hypot(found.up_cam[0], found.up_cam[1]), _LEAST_LEVEL)
+        elevation_variance, roll_variance = float(variance[0]), float(variance[1]) / level**2
+        disturbed = self._disturbed_until_ns is not None
         return Elevation(
-            elevation_rad=elevation,
-            roll_rad=roll,
+            elevation_rad=float(elevation_from_up_cam(found.up_cam)),
+            roll_rad=float(roll_from_up_cam(found.up_cam)),
             elevation_variance=elevation_variance,
             roll_variance=roll_variance,
-            up_cam=up_cam_from_elevation(elevation, roll),
-            samples=self._samples,
+            up_cam=found.up_cam,
+            samples=self._used,
             converged=(
-                self._person_seconds >= _CONVERGED_SECONDS
+                not disturbed
+                and self._used >= _CONVERGED_SAMPLES
                 and max(elevation_variance, roll_variance) < _CONVERGED_SIGMA_RAD**2
             ),
+            disturbed=disturbed,
         )
 
+    def _due(self, tracks: list[int], stamp_ns: int) -> NDArray[np.int64]:
+        """Return the rows of those who have waited longest for their next sample."""
+        if self._disturbed_until_ns is not None and stamp_ns >= self._disturbed_until_ns:
+            self._disturbed_until_ns = None
+        period_ns = max(1.0, len(tracks) / _SAMPLES_PER_SECOND) * _SECOND_NS
+        long_ago = stamp_ns - _FORGOTTEN_NS
+        self._last_sample_ns = {
+            track: at for track, at in self._last_sample_ns.items() if at > long_ago
+        }
+        last_ns = np.array([self._last_sample_ns.get(track, long_ago) for track in tracks])
+        waiting = np.flatnonzero(stamp_ns - last_ns >= period_ns)
+        order = np.argsort(last_ns[waiting], kind='stable')
+        return np.sort(waiting[order[:_SAMPLES_PER_FRAME]])
 
-class _AngleMean:
-    """Weighted mean of angles, as that of unit vectors: 179 and -179 degrees make 180."""
+    def _judge(self, jump: Jump, stamp_ns: int) -> None:
+        """Start anew if a jump is beyond doubt; remember it if it may have been one."""
+        enough = _JUMP_OF_ONE if jump.people == 1 else _JUMP_OF_MANY
+        if jump.significance > enough:
+            self._start_anew(stamp_ns, stamp_ns)
+        elif jump.significance > _SUSPECTED_JUMP:
+            self._suspected_ns = stamp_ns
+
+    def _solve(self, stamp_ns: int) -> None:
+        samples, _ = self._samples.view(self._clock_s, self._memory_s)
+        tracks, row = np.unique(samples.track, return_inverse=True)
+        start = None if self._solution is None else self._solution.up_cam
+        prior = TiltPrior(self._sigma_rad)
+        self._solution = solve_tilt(samples, row, len(tracks), prior, start)
+        self._used = len(samples.weight)
+        self._solved_ns = stamp_ns
+        self._solves += 1
+
+    def _compare(self, stamp_ns: int) -> None:
+        """Start anew if the samples of the last seconds contradict those before."""
+        samples, stamps_ns = self._samples.view(self._clock_s, self._memory_s)
+        window_s = _RECENT_S[self._solves % len(_RECENT_S)]
+        suspected_ns = self._suspected_ns
+        if suspected_ns is not None and stamp_ns - suspected_ns > _SUSPICION_NS:
+            self._suspected_ns = suspected_ns = None
+        since_ns = stamp_ns - window_s * _SECOND_NS if suspected_ns is None else suspected_ns
+        recent = stamps_ns >= since_ns
+        fresh = int(recent.sum())
+        if self._solution is None or fresh < _LEAST_RECENT or len(recent) - fresh < _LEAST_OLDER:
+            return
+        angle_rad, distance = tilt_change(samples, recent, self._sigma_rad, self._solution.up_cam)
+        enough = _CHANGE_DISTANCE if suspected_ns is None else _CHANGE_AFTER_JUMP
+        if distance > enough and angle_rad > _LEAST_CHANGE_RAD:
+            kept_ns = stamp_ns - _KEPT_NS if suspected_ns is None else suspected_ns
+            self._start_anew(kept_ns, stamp_ns)
+            self._solve(stamp_ns)
+
+    def _start_anew(self, since_ns: int, stamp_ns: int) -> None:
+        """Forget all samples from before."""
+        self._samples.keep_since(since_ns)
+        self._last_sample_ns.clear()
+        self._solution = None
+        self._solved_ns = self._suspected_ns = None
+        self._watch.forget()
+        self._disturbed_until_ns = stamp_ns + _DISTURBED_NS
+
+
+class _Ring:
+    """The last `_CAPACITY` samples."""
 
     def __init__(self) -> None:
-        self._count = 0.0
-        self._weight = 0.0
-        self._sum = 0j
+        self._next = self._count = 0
+        self._up, self._foot = np.zeros((_CAPACITY, 3)), np.zeros((_CAPACITY, 3))
+        self._variance, self._seen = np.zeros(_CAPACITY), np.zeros(_CAPACITY)
+        self._clock_s = np.zeros(_CAPACITY)
+        self._track = np.zeros(_CAPACITY, np.int64)
+        self._stamp_ns = np.zeros(_CAPACITY, np.int64)
 
-    def fade(self, kept: float) -> None:
-        self._count *= kept
-        self._weight *= kept
-        self._sum *= kept
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return (
+            self._up,
+            self._variance,
+            self._foot,
+            self._seen,
+            self._track,
+            self._clock_s,
+            self._stamp_ns,
+        )
 
-    def add(self, angle_rad: Array, variance: Array) -> None:
-        weight = 1.0 / variance
-        self._count += len(weight)
-        self._weight += float(weight.sum())
-        self._sum += complex((weight * np.exp(1j * angle_rad)).sum())
+    def add(self, *new: NDArray[Any]) -> None:
+        """Append rows of the columns; they overwrite the oldest."""
+        count = len(new[0])
+        rows = (self._next + np.arange(count)) % _CAPACITY
+        for column, values in zip(self._columns(), new, strict=True):
+            column[rows] = values
+        self._next = (self._next + count) % _CAPACITY
+        self._count = min(self._count + count, _CAPACITY)
 
-    def mean(self) -> float:
-        return float(np.angle(self._sum))
+    def keep_since(self, stamp_ns: int) -> None:
+        """Drop what is older."""
+        kept = np.flatnonzero(self._stamp_ns[: self._count] >= stamp_ns)
+        for column in self._columns():
+            column[: len(kept)] = column[kept]
+        self._count = len(kept)
+        self._next = self._count % _CAPACITY
 
-    def variance(self) -> float:
-        """Return that of a single estimate: as stated or as seen, whichever is larger."""
-        # The resultant of normal angles is exp(-variance / 2) long.
-        seen = -2.0 * math.log(max(abs(self._sum) / self._weight, 1e-12))
-        return max(self._count / self._weight, seen)
+    def view(self, clock_s: float, memory_s: float) -> tuple[TiltSamples, NDArray[np.int64]]:
+        """Return the samples, weighted by age on the clock of people, and their stamps."""
+        up, variance, foot, seen, track, clocks, stamps = (
+            column[: self._count] for column in self._columns()
+        )
+        weight = np.exp((clocks - clock_s) / memory_s)
+        return TiltSamples(up, variance, foot, seen, track, weight), stamps

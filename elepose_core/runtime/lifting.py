@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera, rays_from_pixels
-from elepose_core.runtime.elevation import ElevationMean, camera_variances
+from elepose_core.runtime.elevation import CameraTilt
 from elepose_core.runtime.people import (
     Elevation,
     People2D,
@@ -25,7 +25,7 @@ from elepose_core.runtime.predictor import Lifted, Predictor
 from elepose_core.runtime.scale import ScaleFusion, Shapes
 from elepose_core.runtime.smoothing import Smoother
 from elepose_core.runtime.tracking import Tracker
-from elepose_core.skeleton import H36M_17, h36m_from, layout_named
+from elepose_core.skeleton import h36m_from, layout_named
 
 __all__ = ['LiftingOptions', 'PeopleLifter', 'seen_joints']
 
@@ -33,7 +33,6 @@ __all__ = ['LiftingOptions', 'PeopleLifter', 'seen_joints']
 _LARGEST_RAY = math.tan(math.radians(89.0))
 # All joints in one spot are another; it would stand for a person beyond 170 m.
 _SMALLEST_PERSON_RAD = 0.01
-_ROOT = H36M_17.index('pelvis')
 
 # Clip error that a bundle without figures is taken to have.
 _UNMEASURED_ELEVATION_ERROR_DEG = 10.0
@@ -116,7 +115,7 @@ class PeopleLifter:
         self.predictor = predictor
         self._tracker = Tracker(self.options.max_gap_s)
         self._smoother = Smoother(*_smoothing(self.options))
-        self._elevation = ElevationMean(
+        self._elevation = CameraTilt(
             _elevation_error_rad(predictor), self.options.elevation_memory_s
         )
         self._scales = ScaleFusion(self.options.elevation_memory_s)
@@ -159,7 +158,7 @@ class PeopleLifter:
         """
         self.predictor = predictor
         self._scales = ScaleFusion(self.options.elevation_memory_s)
-        self._elevation = ElevationMean(
+        self._elevation = CameraTilt(
             _elevation_error_rad(predictor), self.options.elevation_memory_s
         )
         self._scales.unlearn()
@@ -190,12 +189,10 @@ class PeopleLifter:
         numbers, ended = self._tracker.update(usable.keypoints_px, usable.ids, people.stamp_ns)
         self._smoother.forget(ended)
         self._scales.forget(ended)
-        lifted = self.predictor.lift(
-            usable.rays.astype(np.float32), usable.scores, *self._fused_up(len(numbers))
-        )
-        # Neither estimate nor variance depends on what was told: the mean never proves itself.
-        variances = camera_variances(lifted.up_cam, lifted.up_variance, _axes(usable))
-        self._elevation.add(lifted.up_cam, variances, people.stamp_ns)
+        seen = usable.scores > 0
+        due = self._elevation.look(numbers, usable.rays, seen, people.stamp_ns)
+        lifted, untold = self._lifted(usable, due)
+        self._elevation.add(numbers, due, untold, seen)
         elevation = self._elevation.estimate()
         placed = self._placed(
             usable, lifted, numbers, people.stamp_ns, (camera, elevation, surroundings)
@@ -225,6 +222,21 @@ class PeopleLifter:
             # An id that comes twice in one frame belongs to the first.
             ids.append('' if upstream in ids else upstream)
         return _Usable(rays[kept], keypoints[kept], scores[kept], ids, kept.tolist())
+
+    def _lifted(self, usable: '_Usable', due: NDArray[np.int64]) -> tuple[Lifted, Lifted]:
+        """Lift everybody with the fused up, and some without it too, in one batch.
+
+        The elevation learns from the latter alone: what is fed back never proves itself.
+        """
+        count = len(usable.rays)
+        rows = np.concatenate([np.arange(count), due])
+        up, variance = self._fused_up(len(rows))
+        if variance is not None:
+            variance[count:] = np.inf
+        both = self.predictor.lift(
+            usable.rays[rows].astype(np.float32), usable.scores[rows], up, variance
+        )
+        return Lifted(*(part[:count] for part in both)), Lifted(*(part[count:] for part in both))
 
     def _fused_up(
         self, count: int
@@ -313,15 +325,6 @@ def _stacked(people: People2D) -> tuple[NDArray[np.float32], NDArray[np.float32]
     keypoints = np.array([p.keypoints_px for p in people.people], np.float32)
     scores = np.array([p.scores for p in people.people], np.float32)
     return keypoints.reshape(-1, joints, 2), scores.reshape(-1, joints)
-
-
-def _axes(usable: _Usable) -> NDArray[np.float64]:
-    """Return where the graph's virtual cameras look (N, 3): at the pelvis, else the mean joint."""
-    seen = usable.scores > 0
-    total = np.where(seen[..., None], usable.rays, 0.0).sum(1)
-    mean = total / np.maximum(seen.sum(1), 1)[:, None]
-    centre = np.where(seen[:, _ROOT, None], usable.rays[:, _ROOT], mean)
-    return np.concatenate([centre, np.ones((len(centre), 1))], axis=1)
 
 
 def _elevation_error_rad(predictor: Predictor) -> float:

@@ -19,6 +19,7 @@ __all__ = [
     'Skeleton3D',
     'Skeletons3D',
     'Surroundings',
+    'TiltStatus',
 ]
 
 _LARGEST_HEIGHT_M = 1000.0
@@ -116,6 +117,14 @@ class Skeleton3D:
     plausibility: float
 
 
+class TiltStatus(IntEnum):
+    """How far the camera's tilt may be relied on; values are those of the message."""
+
+    COLLECTING = 0
+    CONVERGED = 1
+    DISTURBED = 2
+
+
 @dataclass(frozen=True)
 class Elevation:
     """The camera's tilt as far as people have shown it.
@@ -126,8 +135,10 @@ class Elevation:
         elevation_variance: rad^2 of the mean.
         roll_variance: rad^2 of the mean.
         up_cam: (3,) unit vector against gravity.
-        samples: Lifted people that entered.
+        samples: Lifted people that it rests on.
         converged: The variances are small enough to rely on.
+        disturbed: The camera was moved a moment ago; what was known before is forgotten and the
+            estimate starts anew. Never together with `converged`.
     """
 
     elevation_rad: float
@@ -137,6 +148,14 @@ class Elevation:
     up_cam: NDArray[np.float64]
     samples: int
     converged: bool
+    disturbed: bool = False
+
+    @property
+    def status(self) -> TiltStatus:
+        """Say it in one word."""
+        if self.disturbed:
+            return TiltStatus.DISTURBED
+        return TiltStatus.CONVERGED if self.converged else TiltStatus.COLLECTING
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,10 @@ def test_elevation_that_looks_down_is_positive_in_the_message() -> None:
     assert (message.elevation_variance, message.roll_variance) == (0.01, 0.02)
     assert (message.up.y, message.up.z) == pytest.approx((-0.8660254, -0.5))
     assert (message.samples, message.status) == (12, interfaces.CameraElevation.CONVERGED)
+    moved = message_from_elevation(replace(estimate, converged=False, disturbed=True), HEADER)
+    assert moved.status == interfaces.CameraElevation.DISTURBED
+    waiting = message_from_elevation(replace(estimate, converged=False), HEADER)
+    assert waiting.status == interfaces.CameraElevation.COLLECTING
 
 
 def test_no_elevation_yet_is_nan_and_collecting() -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera's tilt over people and time: mean and variance by hand."""
+"""The camera's tilt over people and time: what is sampled, forgotten, found out."""
 
 import math
 
@@ -9,214 +9,195 @@ import pytest
 from numpy.typing import NDArray
 
 from elepose_core.geometry.elevation import (
-    elevation_from_up_cam,
-    roll_from_up_cam,
+    angle_between,
+    level_from_camera,
     up_cam_from_elevation,
 )
-from elepose_core.runtime.elevation import ElevationMean, camera_variances
-from elepose_core.runtime.people import Elevation
+from elepose_core.runtime.elevation import CameraTilt
+from elepose_core.runtime.people import Elevation, TiltStatus
+from elepose_core.runtime.predictor import Lifted
 
+Array = NDArray[np.float64]
 SECOND = 1_000_000_000
-FORWARD = np.array([[0.0, 0.0, 1.0]])
+HZ = 10
 
 
-def _ups(*degrees: float, roll_deg: float = 0.0) -> NDArray[np.float32]:
-    return up_cam_from_elevation(np.radians(degrees), math.radians(roll_deg)).astype(np.float32)
+def _up(elevation_deg: float, roll_deg: float = 0.0) -> Array:
+    return up_cam_from_elevation(math.radians(elevation_deg), math.radians(roll_deg))
 
 
-def _variances(*deviations_deg: float) -> NDArray[np.float64]:
-    """Return the same deviation for elevation and roll of each person."""
-    return np.radians(np.tile(np.array(deviations_deg)[:, None], 2)) ** 2
+class Scene:
+    """People who walk about under a camera at 1.5 m, and a lifter that errs by 3 degrees."""
+
+    def __init__(self, standing_m: Array, people: int, tilt: CameraTilt) -> None:
+        # Camera coordinates become x to the right, y forward, z up from the floor.
+        self._body = standing_m[:, [0, 2, 1]] * [1.0, 1.0, -1.0]
+        self._body = self._body - [0.0, 0.0, self._body[:, 2].min()]
+        self._random = np.random.default_rng(0)
+        self._people, self.tilt = people, tilt
+        self.frame = 0
+        self.status: list[TiltStatus] = []
+        self.sampled: list[int] = []
+
+    def play(self, seconds: float, up_cam: Array, walking: bool = True) -> Elevation:
+        for _ in range(round(seconds * HZ)):
+            self._step(up_cam, walking)
+            self.frame += 1
+        found = self.tilt.estimate()
+        assert found is not None
+        return found
+
+    def _step(self, up_cam: Array, walking: bool) -> None:
+        number = np.arange(self._people)
+        phase = 0.25 * self.frame / HZ * walking + 2.4 * number
+        places = np.stack(
+            [1.2 * np.sin(1.7 * phase), 5.0 + 1.5 * np.cos(phase), np.full(len(phase), -1.5)], -1
+        )
+        level = self._body + places[:, None]
+        # The level frame has x forward and y left.
+        joints = np.stack([level[..., 1], -level[..., 0], level[..., 2]], -1)
+        joints = joints @ level_from_camera(up_cam)
+        joints = joints * (1 + 0.02 * self._random.normal(size=(len(number), 1, 1)))
+        rays, seen = joints[..., :2] / joints[..., 2:], np.ones(joints.shape[:2], bool)
+        stamp_ns = self.frame * SECOND // HZ
+        due = self.tilt.look(number.tolist(), rays, seen, stamp_ns)
+        self.sampled.append(len(due))
+        wrong = up_cam + np.array([0.0, 0.0, math.radians(3.0)])
+        wrong = wrong / np.linalg.norm(wrong)
+        lifted = Lifted(
+            joints_cam=joints[due].astype(np.float32),
+            up_cam=np.tile(wrong.astype(np.float32), (len(due), 1)),
+            sigma=np.ones((len(due), 17), np.float32),
+            plausibility=np.ones(len(due), np.float32),
+            up_variance=np.full((len(due), 2), math.radians(5.0) ** 2, np.float32),
+        )
+        self.tilt.add(number.tolist(), due, lifted, seen)
+        found = self.tilt.estimate()
+        self.status.append(TiltStatus.COLLECTING if found is None else found.status)
 
 
-def _add(mean: ElevationMean, stamp_ns: int, *degrees: float, deviation_deg: float = 1.0) -> None:
-    mean.add(_ups(*degrees), _variances(*[deviation_deg] * len(degrees)), stamp_ns)
+def _error_deg(found: Elevation, up_cam: Array) -> float:
+    return math.degrees(float(angle_between(found.up_cam, up_cam)))
 
 
-def _estimate(mean: ElevationMean) -> Elevation:
-    found = mean.estimate()
-    assert found is not None
-    return found
+def _tilt(memory_s: float = 60.0) -> CameraTilt:
+    return CameraTilt(math.radians(3.0), memory_s)
 
 
-def test_nothing_seen_is_no_estimate() -> None:
-    mean = ElevationMean(0.1)
-    assert mean.estimate() is None
-    mean.add(np.zeros((0, 3), np.float32), np.zeros((0, 2)), 0)
-    assert mean.estimate() is None
+def test_nothing_seen_is_no_estimate(standing_m: Array) -> None:
+    tilt = _tilt()
+    assert tilt.estimate() is None
+    nobody = np.zeros((0, 17, 2))
+    assert not len(tilt.look([], nobody, np.zeros((0, 17), bool), 0))
+    assert tilt.estimate() is None
 
 
-def test_mean_and_variance_by_hand() -> None:
-    mean = ElevationMean(model_error_rad=math.radians(3))
-    # Two people in one second are two person-seconds.
-    mean.add(_ups(10, 20, roll_deg=7), _variances(8, 8), 0)
-    found = _estimate(mean)
-    assert math.isclose(math.degrees(found.elevation_rad), 15, rel_tol=1e-6)
-    assert math.isclose(math.degrees(found.roll_rad), 7, rel_tol=1e-5)
-    # 10 and 20 degrees scatter by 5 around their mean, less than the 8 that are stated.
-    wanted = math.radians(8) ** 2 / 2 + math.radians(3) ** 2
-    assert math.isclose(found.elevation_variance, wanted, rel_tol=1e-9)
-    assert math.isclose(found.roll_variance, wanted, rel_tol=1e-9)
-    assert found.samples == 2
-    wanted_up = up_cam_from_elevation(math.radians(15), math.radians(7))
-    np.testing.assert_allclose(found.up_cam, wanted_up, atol=1e-6)
-    assert math.isclose(float(np.linalg.norm(found.up_cam)), 1)
-
-
-def test_surer_people_weigh_more() -> None:
-    """Deviations 2 and 4 degrees: weights 4 to 1, and the harmonic mean of 4 and 16 is 6.4."""
-    mean = ElevationMean(0.0)
-    mean.add(_ups(10, 11), _variances(2, 4), 0)
-    found = _estimate(mean)
-    assert math.isclose(math.degrees(found.elevation_rad), 10.2, rel_tol=1e-5)
-    assert math.isclose(found.elevation_variance, math.radians(1) ** 2 * 6.4 / 2, rel_tol=1e-9)
-
-
-def test_elevation_and_roll_are_weighted_apart() -> None:
-    mean = ElevationMean(0.0)
-    ups = up_cam_from_elevation(np.radians([10.0, 20.0]), np.radians([-5.0, 5.0]))
-    mean.add(ups.astype(np.float32), np.radians([[1.0, 9.0], [9.0, 1.0]]) ** 2, 0)
-    found = _estimate(mean)
-    # 81 to 1, either way round.
-    assert math.isclose(math.degrees(found.elevation_rad), 10 + 10 / 82, rel_tol=1e-3)
-    assert math.isclose(math.degrees(found.roll_rad), 5 - 10 / 82, rel_tol=1e-3)
-
-
-def test_people_who_contradict_each_other_are_believed_less_than_they_say() -> None:
-    mean = ElevationMean(0.0)
-    _add(mean, 0, 10, 20, deviation_deg=1)
-    # 10 and 20 degrees scatter by 5 around their mean.
-    found = _estimate(mean).elevation_variance
-    assert math.isclose(found, math.radians(5) ** 2 / 2, rel_tol=2e-3)
-
-
-def test_camera_that_stands_on_its_head_has_no_seam() -> None:
-    mean = ElevationMean(0.0)
-    ups = up_cam_from_elevation([0.1, 0.1], np.radians([179.0, -179.0])).astype(np.float32)
-    mean.add(ups, _variances(2, 2), 0)
-    found = _estimate(mean)
-    assert math.isclose(abs(math.degrees(found.roll_rad)), 180, rel_tol=1e-6)
-    assert math.isclose(found.roll_variance, math.radians(2) ** 2 / 2, rel_tol=1e-9)
-
-
-def test_frames_of_one_second_count_once_for_the_variance() -> None:
-    fast, slow = ElevationMean(0.0), ElevationMean(0.0)
-    for frame in range(40):
-        _add(fast, frame * SECOND // 40, 10, deviation_deg=5)  # all within one second
-        _add(slow, frame * SECOND, 10, deviation_deg=5)
-    first, second = _estimate(fast), _estimate(slow)
-    assert first.elevation_rad == second.elevation_rad
-    assert first.samples == second.samples == 40
-    assert math.isclose(first.elevation_variance, math.radians(5) ** 2, rel_tol=1e-9)
-    assert math.isclose(second.elevation_variance, math.radians(5) ** 2 / 40, rel_tol=1e-9)
-
-
-def test_model_error_stays_however_long_one_looks() -> None:
-    mean = ElevationMean(model_error_rad=0.05)
-    for second in range(1000):
-        _add(mean, second * SECOND, 12)
-    found = _estimate(mean)
-    assert math.isclose(found.elevation_variance, 0.05**2, rel_tol=1e-3)
-    assert math.isclose(found.roll_variance, 0.05**2, rel_tol=1e-3)
-
-
-def test_convergence_needs_time_and_a_model_that_is_good_enough() -> None:
-    good, poor = ElevationMean(math.radians(4)), ElevationMean(math.radians(8))
-    states = []
-    for second in range(8):
-        for mean in (good, poor):
-            _add(mean, second * SECOND, 12)
-        states.append((_estimate(good).converged, _estimate(poor).converged))
-    assert states[0] == (False, False)
-    assert states[3] == (False, False)
-    assert states[4] == (True, False)
-    assert states[-1] == (True, False)
-
-
-@pytest.mark.parametrize('unsure', [0, 1])
-def test_convergence_needs_both_angles(unsure: int) -> None:
-    mean, variances = ElevationMean(0.0), _variances(1)
-    variances[0, unsure] = math.radians(30) ** 2
-    for second in range(6):
-        mean.add(_ups(12), variances, second * SECOND)
-    assert not _estimate(mean).converged
-
-
-def test_looking_up_is_negative_and_reset_forgets() -> None:
-    mean = ElevationMean(0.0)
-    _add(mean, 0, -25)
-    assert math.isclose(_estimate(mean).elevation_rad, math.radians(-25), rel_tol=1e-5)
-    mean.reset()
-    assert mean.estimate() is None
-    _add(mean, 0, 40)
-    found = _estimate(mean)
+def test_first_person_is_an_estimate_that_is_being_collected(standing_m: Array) -> None:
+    scene = Scene(standing_m, 1, _tilt())
+    found = scene.play(0.1, _up(20.0, 3.0))
     assert found.samples == 1
-    assert math.isclose(found.elevation_rad, math.radians(40), rel_tol=1e-5)
+    assert found.status is TiltStatus.COLLECTING
+    assert 2.5 < _error_deg(found, _up(20.0, 3.0)) < 3.5, 'it believes the lifter'
+    # 5 degrees of two alike samples, 3 that all estimates share, half a degree at least.
+    wanted = 2 * 5.0**2 + 3.0**2 + 0.5**2
+    assert math.isclose(
+        math.degrees(math.sqrt(found.elevation_variance)), wanted**0.5, rel_tol=1e-3
+    )
 
 
-def test_variances_of_a_person_straight_ahead_are_those_of_the_camera() -> None:
-    variance = np.float32([[0.04, 0.01]])
-    np.testing.assert_allclose(camera_variances(_ups(30), variance, 5 * FORWARD), variance)
-
-
-def test_person_at_a_right_angle_shows_elevation_as_roll() -> None:
-    """A level camera: who looks along its x sees its roll as elevation, and at 45 degrees half."""
-    variance = np.float32([[0.04, 0.01]])
-    side = camera_variances(_ups(0), variance, np.array([[1.0, 0.0, 0.0]]))
-    np.testing.assert_allclose(side, [[0.01, 0.04]], rtol=1e-6)
-    between = camera_variances(_ups(0), variance, np.array([[-1.0, 0.0, 1.0]]))
-    np.testing.assert_allclose(between, [[0.025, 0.025]], rtol=1e-6)
-
-
-def test_camera_that_looks_straight_down_has_no_roll() -> None:
-    found = camera_variances(_ups(90), np.float32([[0.04, 0.01]]), FORWARD)
-    assert np.isfinite(found).all()
-    assert found[0, 1] > 1e3
-
-
-@pytest.mark.parametrize('elevation_deg', [-20.0, 10.0, 50.0])
-@pytest.mark.parametrize('towards', [(0.0, 0.0, 1.0), (0.6, 0.1, 1.0), (-0.5, 0.4, 1.0)])
-def test_variances_are_those_of_drawn_errors(
-    elevation_deg: float,
-    towards: tuple[float, float, float],
-    random: np.random.Generator,
+@pytest.mark.parametrize(('elevation_deg', 'roll_deg'), [(-10.0, 4.0), (5.0, 0.0), (35.0, -5.0)])
+def test_walking_people_show_the_tilt_in_spite_of_the_lifter(
+    elevation_deg: float, roll_deg: float, standing_m: Array
 ) -> None:
-    """Monte Carlo: shake elevation and roll of the virtual camera, look at those of the real."""
-    z = np.array(towards) / np.linalg.norm(towards)
-    x = np.cross([0.0, 1.0, 0.0], z)
-    x /= np.linalg.norm(x)
-    rotation = np.stack([x, np.cross(z, x), z])
-    up = up_cam_from_elevation(math.radians(elevation_deg), 0.1)
-    virtual = rotation @ up
-    deviations = np.array([0.02, 0.008])
-    angles = np.array([elevation_from_up_cam(virtual), roll_from_up_cam(virtual)])
-    shaken = angles + random.normal(size=(40_000, 2)) * deviations
-    ups = up_cam_from_elevation(shaken[:, 0], shaken[:, 1]) @ rotation
-    wanted = np.var([elevation_from_up_cam(ups), roll_from_up_cam(ups)], axis=1)
-    variance = np.float32(deviations[None] ** 2)
-    found = camera_variances(np.float32(up[None]), variance, np.array([towards]))
-    np.testing.assert_allclose(found[0], wanted, rtol=0.04)
+    up = _up(elevation_deg, roll_deg)
+    found = Scene(standing_m, 2, _tilt()).play(30, up)
+    assert found.converged
+    assert _error_deg(found, up) < 1.0
+    sigma_deg = math.degrees(math.sqrt(found.elevation_variance))
+    assert 0.5 < sigma_deg < 1.5
+    assert abs(math.degrees(found.elevation_rad) - elevation_deg) < 2 * sigma_deg
 
 
-def test_a_mount_that_was_knocked_is_found_out() -> None:
-    fading, lasting = ElevationMean(0.05, memory_s=60.0), ElevationMean(0.05)
-    for second in range(600):
-        for mean in (fading, lasting):
-            _add(mean, second * SECOND, 10.0)
-    for second in range(600, 720):
-        for mean in (fading, lasting):
-            _add(mean, second * SECOND, 15.0)
-    assert abs(math.degrees(_estimate(fading).elevation_rad) - 15.0) < 0.8
-    assert abs(math.degrees(_estimate(lasting).elevation_rad) - 10.0) < 1.0
-    assert _estimate(fading).samples == 720
+def test_standing_people_leave_what_the_lifter_errs(standing_m: Array) -> None:
+    found = Scene(standing_m, 2, _tilt()).play(30, _up(10.0), walking=False)
+    assert 2.5 < _error_deg(found, _up(10.0)) < 3.5
+    assert math.degrees(math.sqrt(found.elevation_variance)) > 3.0
 
 
-def test_an_empty_room_makes_nothing_fade() -> None:
-    mean = ElevationMean(0.05, memory_s=10.0)
-    for second in range(20):
-        _add(mean, second * SECOND, 10.0)
-    before = _estimate(mean)
-    mean.add(np.zeros((0, 3), np.float32), np.zeros((0, 2)), 9000 * SECOND)
-    assert _estimate(mean).elevation_variance == before.elevation_variance
-    _add(mean, 9001 * SECOND, 10.0)
-    assert _estimate(mean).elevation_variance <= 1.05 * before.elevation_variance
+@pytest.mark.parametrize('people', [1, 3])
+def test_bump_is_found_and_the_estimate_starts_anew_by_itself(
+    people: int, standing_m: Array
+) -> None:
+    scene = Scene(standing_m, people, _tilt())
+    scene.play(30, _up(10.0))
+    assert scene.status[-1] is TiltStatus.CONVERGED
+    assert TiltStatus.DISTURBED not in scene.status
+    after = scene.play(1, _up(15.0))
+    assert after.status is TiltStatus.DISTURBED
+    assert not after.converged
+    assert after.samples <= people * 2, 'what was seen before is forgotten'
+    later = scene.play(20, _up(15.0))
+    assert later.converged
+    assert _error_deg(later, _up(15.0)) < 1.2
+    order = [s for s, before in zip(scene.status[1:], scene.status, strict=False) if s != before]
+    assert order == [
+        TiltStatus.CONVERGED,
+        TiltStatus.DISTURBED,
+        TiltStatus.COLLECTING,
+        TiltStatus.CONVERGED,
+    ] or order == [TiltStatus.CONVERGED, TiltStatus.DISTURBED, TiltStatus.CONVERGED]
+
+
+def test_camera_that_sags_slowly_is_found(standing_m: Array) -> None:
+    scene = Scene(standing_m, 3, _tilt())
+    scene.play(40, _up(10.0))
+    for step in range(80):
+        scene.play(0.2, _up(10.0 + step / 10))
+    assert TiltStatus.DISTURBED in scene.status
+    assert _error_deg(scene.play(15, _up(18.0)), _up(18.0)) < 1.5
+
+
+def test_still_camera_is_left_alone(standing_m: Array) -> None:
+    for people in (1, 4):
+        scene = Scene(standing_m, people, _tilt())
+        scene.play(45, _up(25.0, -2.0))
+        assert TiltStatus.DISTURBED not in scene.status
+
+
+def test_a_person_is_sampled_once_a_second_and_a_crowd_less(standing_m: Array) -> None:
+    one, crowd = Scene(standing_m, 1, _tilt()), Scene(standing_m, 20, _tilt())
+    one.play(10, _up(10.0))
+    assert sum(one.sampled) == 10
+    crowd.play(20, _up(10.0))
+    assert max(crowd.sampled) <= 4, 'no frame takes long'
+    assert sum(crowd.sampled) <= 8 * 20 + 20
+    assert sum(crowd.sampled) >= 6 * 20
+
+
+def test_memory_is_bounded(standing_m: Array) -> None:
+    scene = Scene(standing_m, 16, _tilt(memory_s=1e6))
+    found = scene.play(80, _up(10.0))
+    assert found.samples == 512
+    assert _error_deg(found, _up(10.0)) < 0.5
+
+
+def test_what_was_seen_fades_but_not_before_an_empty_room(standing_m: Array) -> None:
+    scene = Scene(standing_m, 1, _tilt(memory_s=10.0))
+    before = scene.play(20, _up(10.0))
+    scene.frame += 100 * HZ
+    after = scene.play(0.1, _up(10.0))
+    assert after.elevation_variance < 1.1 * before.elevation_variance
+    # Three times the memory of standing about leaves less of the walk.
+    assert (
+        scene.play(60, _up(10.0), walking=False).elevation_variance > 2 * before.elevation_variance
+    )
+
+
+def test_reset_forgets(standing_m: Array) -> None:
+    tilt = _tilt()
+    Scene(standing_m, 1, tilt).play(10, _up(-25.0))
+    tilt.reset()
+    assert tilt.estimate() is None
+    found = Scene(standing_m, 1, tilt).play(0.1, _up(40.0))
+    assert found.samples == 1
+    assert _error_deg(found, _up(40.0)) < 3.5

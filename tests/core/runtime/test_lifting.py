@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from elepose_core.bundle import Bundle
 from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera, project, rays_from_pixels
-from elepose_core.runtime.elevation import camera_variances
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
 from elepose_core.runtime.people import Elevation, People2D, Person2D, ScaleSource, Skeletons3D
 from elepose_core.runtime.placement import skeleton_stature
@@ -398,12 +397,10 @@ def _error_rad(predictor: Predictor, mae_deg: float | None, monkeypatch: Any) ->
     elevation = _lift(PeopleLifter(predictor), 0, person).elevation
     assert elevation is not None
     rays = rays_from_pixels(keypoints[None], CAMERA).astype(np.float32)
-    lifted = predictor.lift(rays, person.scores[None])
-    axis = np.append(rays[0, 0], 1.0)[None]
-    own = camera_variances(lifted.up_cam, lifted.up_variance, axis)[0]
-    left = np.array([elevation.elevation_variance, elevation.roll_variance]) - own
-    assert math.isclose(left[0], left[1], rel_tol=1e-6)
-    return math.sqrt(left[0])
+    own = float(predictor.lift(rays, person.scores[None]).up_variance[0, 0])
+    # Two samples a second apart make an independent one; half a degree stays whatever is seen.
+    left = elevation.elevation_variance - 2 * own - math.radians(0.5) ** 2
+    return math.sqrt(left)
 
 
 @pytest.mark.parametrize(('mae_deg', 'error_deg'), [(None, 12.5), (2.0, 2.5)])
@@ -415,7 +412,7 @@ def test_variance_holds_the_error_that_the_bundle_states(
 ) -> None:
     """A deviation is 1.25 times the mean error; without figures the mean error is 10 degrees."""
     error_rad = _error_rad(predictor, mae_deg, monkeypatch)
-    assert math.isclose(math.degrees(error_rad), error_deg, rel_tol=1e-5)
+    assert math.isclose(math.degrees(error_rad), error_deg, rel_tol=1e-4)
 
 
 Told = list[tuple[Any, Any]]
@@ -443,9 +440,10 @@ def test_up_of_the_frames_before_is_told_with_its_variance(
     assert before is not None
     assert told[0] == (None, None), 'nothing is known at first'
     up, variance = told[1]
-    np.testing.assert_allclose(up, np.tile(before.up_cam, (2, 1)), atol=1e-7)
+    # Both stand where nobody stood before: as new people they are lifted without being told too.
+    np.testing.assert_allclose(up, np.tile(before.up_cam, (4, 1)), atol=1e-7)
     wanted = max(before.elevation_variance, before.roll_variance)
-    np.testing.assert_allclose(variance, [wanted, wanted], rtol=1e-6)
+    np.testing.assert_allclose(variance, [wanted, wanted, np.inf, np.inf], rtol=1e-6)
     lifter.reset()
     _lift(lifter, 66, person())
     _lift(lifter, 0, person())
@@ -459,21 +457,6 @@ def test_up_is_not_told_to_those_who_want_each_frame_by_itself(
     first, second = (_lift(alone, ms, person()).skeletons[0] for ms in (0, 33))
     assert told == [(None, None)] * 2
     np.testing.assert_array_equal(first.joints_cam_m, second.joints_cam_m)
-
-
-def test_hidden_pelvis_turns_the_virtual_camera_to_the_mean_joint(
-    predictor: Predictor, person: Callable[..., Person2D]
-) -> None:
-    seen = person(x_m=2.0)
-    seen.scores[[0, 5, 11]] = 0.0
-    elevation = _lift(PeopleLifter(predictor), 0, seen).elevation
-    assert elevation is not None
-    rays = rays_from_pixels(seen.keypoints_px[None], CAMERA).astype(np.float32)
-    lifted = predictor.lift(rays, seen.scores[None])
-    axis = np.append(rays[0, seen.scores > 0].mean(0), 1.0)[None]
-    own = camera_variances(lifted.up_cam, lifted.up_variance, axis)[0]
-    wanted = own[0] + math.radians(12.5) ** 2
-    assert math.isclose(elevation.elevation_variance, wanted, rel_tol=1e-6)
 
 
 def test_what_is_fed_back_does_not_prove_itself(
@@ -500,9 +483,9 @@ def test_another_model_keeps_the_people_and_starts_the_elevation_anew(
     lifter: PeopleLifter, person: Callable[..., Person2D], tiny_bundle: Bundle
 ) -> None:
     before = _lift(lifter, 0, person())
-    assert _lift(lifter, 33, person()).elevation.samples == 2  # type: ignore[union-attr]
+    assert _lift(lifter, 1000, person()).elevation.samples == 2  # type: ignore[union-attr]
     lifter.exchange(Predictor(tiny_bundle.folder))
-    after = _lift(lifter, 66, person())
+    after = _lift(lifter, 1033, person())
     assert after.skeletons[0].track == before.skeletons[0].track
     assert not after.was_reset
     assert after.elevation is not None
@@ -514,7 +497,7 @@ def test_other_settings_count_from_the_next_frame_on_and_nobody_is_forgotten(
 ) -> None:
     before = _lift(lifter, 0, person())
     lifter.change(dataclasses.replace(lifter.options, stature_m=0.85))
-    after = _lift(lifter, 33, person())
+    after = _lift(lifter, 1000, person())
     assert after.skeletons[0].track == before.skeletons[0].track
     assert after.skeletons[0].root_cam_m[2] == pytest.approx(
         before.skeletons[0].root_cam_m[2] / 2, rel=0.02
@@ -522,10 +505,10 @@ def test_other_settings_count_from_the_next_frame_on_and_nobody_is_forgotten(
     assert after.elevation is not None
     assert after.elevation.samples == 2
     lifter.change(dataclasses.replace(lifter.options, max_gap_s=0.1))
-    _lift(lifter, 66)
-    gone = _lift(lifter, 200)
+    _lift(lifter, 1066)
+    gone = _lift(lifter, 1200)
     assert gone.ended_tracks == (before.skeletons[0].track,)
     lifter.change(dataclasses.replace(lifter.options, elevation_memory_s=10.0))
-    newcomer = _lift(lifter, 233, person())
+    newcomer = _lift(lifter, 1233, person())
     assert newcomer.elevation is not None
     assert newcomer.elevation.samples == 1

@@ -3,6 +3,7 @@
 """3D skeletons from a camera or from 2D keypoints.
 
     ros2 launch elepose_ros lift.launch.py image:=/camera/image_raw rviz:=true
+    ros2 launch elepose_ros lift.launch.py image:=/camera/image_raw depth:=/camera/depth/image_raw
     ros2 launch elepose_ros lift.launch.py input:=keypoints keypoints:=/people
     ros2 launch elepose_ros lift.launch.py bag:=walk.mcap image:=/image rviz:=true
 
@@ -44,6 +45,31 @@ ARGUMENTS: tuple[tuple[str, str, str, list[str] | None], ...] = (
     ('image', 'image', 'image topic; its base name also when image_transport is compressed', None),
     ('camera_info', '', 'calibration topic; empty = camera_info beside the image topic', None),
     ('keypoints', 'keypoints', 'keypoint topic: read with input:=keypoints, else written', None),
+    (
+        'depth',
+        '',
+        'topic of depth images that are aligned to the image; given = sets use_depth',
+        None,
+    ),
+    ('imu', '', 'topic of an IMU that is fixed to the camera; given = sets use_imu', None),
+    (
+        'image_transport',
+        '',
+        'raw or compressed; empty = the one in params_file',
+        None,
+    ),
+    (
+        'image_reliability',
+        '',
+        'best_effort or reliable; empty = the one in params_file',
+        None,
+    ),
+    (
+        'keypoints_type',
+        '',
+        'whose keypoints: people2d, yolo, zed or hri; empty = the one in params_file',
+        None,
+    ),
     ('detector', '', '2D detector; empty = the one in params_file', None),
     ('model', '', 'lifter bundle, "default" or a folder; empty = the one in params_file', None),
     ('device', '', 'where the networks run; empty = the one in params_file', None),
@@ -117,19 +143,23 @@ def _lifting(given: dict[str, str], sim_time: bool) -> Action:
         'use_sim_time': sim_time,
         'autostart': given['autostart'] == 'true',
     }
-    names = (
-        ('model', 'device') if given['input'] == 'keypoints' else ('detector', 'model', 'device')
-    )
-    for name in names:
+    is_image = given['input'] == 'image'
+    of_image = ('detector', 'image_transport', 'image_reliability')
+    names = of_image if is_image else ('keypoints_type',)
+    for name in ('model', 'device', *names):
         if given[name]:
             # Without the type a value such as 123 would become an integer.
             parameters[name] = ParameterValue(given[name], value_type=str)
     remappings = [('camera_info', given['camera_info']), ('keypoints', given['keypoints'])]
-    if given['input'] == 'image':
+    if is_image:
         remappings.append(('image', given['image']))
+    for name in ('depth', 'imu'):
+        if given[name]:
+            parameters[f'use_{name}'] = True
+            remappings.append((name, given[name]))
     return Node(
         package='elepose_ros',
-        executable='pipeline' if given['input'] == 'image' else 'lifter_node',
+        executable='pipeline' if is_image else 'lifter_node',
         namespace=given['namespace'],
         parameters=[given['params_file'], parameters],
         remappings=remappings,

@@ -149,6 +149,24 @@ class TestLifting:
         assert isinstance(model, stubs.ParameterValue)
         assert model.value_type is str
 
+    @pytest.mark.parametrize('source', ['image', 'keypoints'])
+    def test_a_topic_of_depth_or_an_imu_is_used_and_remapped(
+        self, start: Start, source: str
+    ) -> None:
+        (node,) = start(input=source, depth='/camera/depth', imu='/camera/imu')
+        assert (parameters_of(node)['use_depth'], parameters_of(node)['use_imu']) == (True, True)
+        remappings = dict(node.given['remappings'])
+        assert (remappings['depth'], remappings['imu']) == ('/camera/depth', '/camera/imu')
+
+    def test_the_kind_of_the_input_goes_to_the_node_that_reads_it(self, start: Start) -> None:
+        of_image = {'image_transport': 'compressed', 'image_reliability': 'reliable'}
+        given = {**of_image, 'keypoints_type': 'zed'}
+        (pipeline,) = start(**given)
+        (lifter,) = start(input='keypoints', **given)
+        common = {'use_sim_time': False, 'autostart': True}
+        assert parameters_of(pipeline) == {**common, **of_image}
+        assert parameters_of(lifter) == {**common, 'keypoints_type': 'zed'}
+
     def test_namespace_and_log_level_are_passed(self, start: Start) -> None:
         (node,) = start(namespace='robot', log_level='warn')
         assert node.given['namespace'] == 'robot'

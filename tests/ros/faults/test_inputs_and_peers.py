@@ -79,7 +79,7 @@ def test_a_publisher_that_is_killed_is_named_and_one_that_returns_is_heard(
     steady.probe.until(lambda: said in steady.process.log(), 'the silence to be told')
     assert steady.process.log().count(said) == 1
     steady.forget()
-    again = execute('replay', recording, '--loop', 2, '--wait-for-subscribers')
+    again = execute('replay', recording, '--loop', 2, '--rate', 2, '--wait-for-subscribers')
     steady.probe.until(lambda: not again.is_running(), 'the end of the second replay')
     assert again.wait() == 0, again.log()
     steady.probe.until(lambda: len(steady.skeletons_with(2)) > 60, 'skeletons of both rounds')

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from elepose_core.errors import InputError, shown
 from elepose_core.files import read_bounded, replacing, sha256_of
@@ -53,7 +53,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     schema_version: int
-    name: str
+    name: str = Field(max_length=200)
     method: str
     joint_layout: str
     input_names: tuple[str, ...]
@@ -63,6 +63,17 @@ class Manifest(BaseModel):
     parity: dict[str, Any]
     training: dict[str, Any]
     metrics: dict[str, dict[str, Any]] = {}
+
+    @field_validator('metrics')
+    @classmethod
+    def _check_error(cls, metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Refuse an error that nodes could not weigh the camera's tilt with."""
+        error_deg = metrics.get('val', {}).get('elevation_clip_mae_deg', 0.0)
+        if type(error_deg) not in (int, float) or not 0 <= error_deg <= 90:
+            raise ValueError(
+                f'elevation_clip_mae_deg of val is {shown(error_deg)}; expected 0..90'
+            )
+        return metrics
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from elepose_core.bags.limits import (
     check_metadata,
 )
 from elepose_core.bags.typestore import bag_typestore
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection, Qos
@@ -222,7 +222,7 @@ class BagReader:
         except InputError:
             raise
         except _parser_errors() as error:
-            text = ' '.join(str(error).split()) or type(error).__name__
+            text = ' '.join(str(error).split())[:300] or type(error).__name__
             raise InputError(f'bag {self.path} is damaged: {text}') from error
 
 
@@ -243,8 +243,14 @@ class _RosbagsPart:
                 yield item.topic, log_time, data
 
     def check_types(self, path: Path, hash_of: Callable[[str], str]) -> None:
-        """Refuse messages of ours that were recorded by a version with other definitions."""
+        """Refuse topics without a type, and ours when another version recorded them."""
         for item in self._reader.connections:
+            # A column of sqlite3 holds whatever was put there.
+            if not isinstance(item.topic, str) or not isinstance(item.msgtype, str):
+                raise InputError(
+                    f'bag {path}: topic {shown(item.topic)} has type {shown(item.msgtype)}; '
+                    'expected text'
+                )
             if not item.msgtype.startswith('elepose_ros/') or not item.digest:
                 continue
             if item.digest != hash_of(item.msgtype):

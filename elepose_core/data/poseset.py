@@ -174,7 +174,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError:
         raise InputError(f'{path} does not exist; expected a PoseSet npz file') from None
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f'{path} is not a readable npz file of plain arrays ({reason})') from None
 
 
@@ -334,5 +334,7 @@ def _fps(value: NDArray[Any], source: str) -> float:
     except (TypeError, ValueError):
         fps = float('nan')
     if not 0 < fps < 1e6:
-        raise InputError(f'{source}: fps is {str(value)[:80]}; expected one number > 0')
+        raise InputError(
+            f'{source}: fps is {" ".join(str(value).split())[:80]}; expected one number > 0'
+        )
     return fps

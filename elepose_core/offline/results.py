@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from elepose_core.bags import BagReader, Topic
 from elepose_core.data.poseset import PoseSet
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 from elepose_core.geometry.elevation import elevation_from_up_cam
 from elepose_core.offline import bag_messages as messages
 from elepose_core.skeleton import H36M_17
@@ -152,5 +152,5 @@ def _skeletons_topic(bag: BagReader, name: str) -> Topic:
 def _joints(skeleton: Any) -> Array:
     joints = np.stack([skeleton.x, skeleton.y, skeleton.z], axis=-1).astype(np.float64)
     if joints.shape != (len(H36M_17), 3):
-        raise InputError(f'skeleton {skeleton.id!r} has {len(joints)} joints; expected 17')
+        raise InputError(f'skeleton {shown(skeleton.id)} has {len(joints)} joints; expected 17')
     return joints

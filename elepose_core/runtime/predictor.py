@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.bundle import Manifest, open_bundle
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 from elepose_core.runtime.backends.choice import Options, open_backend
 from elepose_core.runtime.backends.interface import Backend, Device, Graph
 from elepose_core.skeleton import H36M_17
@@ -18,7 +18,13 @@ __all__ = ['Lifted', 'Predictor']
 
 # Shape of one row of each input.
 _INPUTS = {'rays': (17, 2), 'scores': (17,), 'up_cam': (3,), 'up_variance': ()}
-_OUTPUTS = ('joints_cam', 'up_cam_estimate', 'sigma', 'plausibility', 'up_variance_estimate')
+_OUTPUTS = {
+    'joints_cam': (17, 3),
+    'up_cam_estimate': (3,),
+    'sigma': (17,),
+    'plausibility': (),
+    'up_variance_estimate': (2,),
+}
 _LENGTH_TOLERANCE = 1e-3
 
 
@@ -70,11 +76,12 @@ class Predictor:
         self._manifest = bundle.manifest
         if bundle.manifest.joint_layout != H36M_17.name:
             raise InputError(
-                f'{bundle.folder}: joint_layout is {bundle.manifest.joint_layout!r}; '
+                f'{bundle.folder}: joint_layout is {shown(bundle.manifest.joint_layout)}; '
                 f'expected {H36M_17.name!r}'
             )
-        graph = Graph(bundle.onnx_path, bundle.manifest.sha256, _INPUTS, _OUTPUTS)
+        graph = Graph(bundle.onnx_path, bundle.manifest.sha256, _INPUTS, tuple(_OUTPUTS))
         self._backend = open_backend(graph, Options(device, threads, in_background, cuda_graphs))
+        _try_out(self._backend, graph)
 
     @property
     def backend(self) -> Backend:
@@ -122,6 +129,24 @@ class Predictor:
             }
         )
         return Lifted(*outputs)
+
+
+def _try_out(backend: Backend, graph: Graph) -> None:
+    """Refuse a graph that would fail with the first frame, or with every one."""
+    rows = 2
+    feeds = {name: np.zeros((rows, *row), np.float32) for name, row in _INPUTS.items()}
+    try:
+        outputs = backend.run(feeds)
+    except Exception as error:  # onnxruntime's own classes are not public
+        raise InputError(
+            f'{graph.path} does not run: {" ".join(str(error).split())[:200]}'
+        ) from None
+    for (name, row), found in zip(_OUTPUTS.items(), outputs, strict=True):
+        if np.shape(found) != (rows, *row):
+            raise InputError(
+                f'{graph.path}: output {name} has shape {np.shape(found)} for {rows} people; '
+                f'expected {(rows, *row)}'
+            )
 
 
 def _told(

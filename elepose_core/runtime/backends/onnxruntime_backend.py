@@ -6,7 +6,7 @@ from typing import Any
 
 import onnxruntime
 
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 from elepose_core.runtime.backends.interface import Device, Feeds, Float32, Graph, in_batches
 
 __all__ = ['LARGEST_BATCH', 'PROVIDERS', 'OnnxruntimeBackend']
@@ -43,11 +43,14 @@ class OnnxruntimeBackend:
         self.description = f'onnxruntime {onnxruntime.__version__} {where} ({reason})'
         self._outputs = list(graph.outputs)
         self._session = _session(graph, device, threads)
-        inputs = tuple(i.name for i in self._session.get_inputs())
-        outputs = tuple(o.name for o in self._session.get_outputs())
+        try:
+            inputs = tuple(i.name for i in self._session.get_inputs())
+            outputs = tuple(o.name for o in self._session.get_outputs())
+        except UnicodeDecodeError:
+            raise InputError(f'{graph.path}: names of the graph are not UTF-8') from None
         if inputs != tuple(graph.inputs) or outputs != graph.outputs:
             raise InputError(
-                f'{graph.path}: graph maps {inputs} to {outputs}; '
+                f'{graph.path}: graph maps {shown(inputs)} to {shown(outputs)}; '
                 f'expected {tuple(graph.inputs)} to {graph.outputs}'
             )
         started = self._session.get_providers()[0]
@@ -83,7 +86,7 @@ def _session(graph: Graph, device: Device, threads: int) -> Any:
         what = 'it' if device == 'cpu' else PROVIDERS[device]
         raise InputError(
             f'{graph.path} cannot be loaded by onnxruntime {onnxruntime.__version__}: {what} says '
-            f'{str(error).splitlines()[0]!r}'
+            f'{" ".join(str(error).split())[:200]!r}'
         ) from None
 
 

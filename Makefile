@@ -23,7 +23,7 @@ STEPS ?= discovery=1000 alternation=1000 training=4000
 BASE ?= runs/default
 DEFAULT_DATA ?= $(or $(ELEPOSE_DATA),$(error set ELEPOSE_DATA to the folder that holds mocap/))
 
-.PHONY: help setup format check test test-ros test-ros-adapters test-numpy1 demo bench train-example train-default ablations docs clean
+.PHONY: help setup format check test test-ros test-ros-adapters test-numpy1 demo bench fuzz train-example train-default ablations docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -93,6 +93,11 @@ bench: setup
 	    python3 "$$benchmark"
 	  fi
 	done
+
+## make fuzz           hostile messages and files by the hundred thousand; half an hour, and goes on where it was cut off
+fuzz: setup
+	@$(ENTER)
+	python3 benchmarks/fuzz.py --messages 100000 --files 100000 --keypoint-files 20000 --json docs/results/fuzz.json
 
 ## make train-example  train a small lifter on the data of this repository in a few minutes, and measure it
 train-example: setup

@@ -243,8 +243,10 @@ def h36m_from(
             f'keypoints have shape {keypoints.shape} and scores {score.shape}; '
             f'layout {layout} needs (..., {joints}, 2) and (..., {joints})'
         )
-    # Two columns added are several times as fast as a sum over an axis of two.
-    seen = np.isfinite(keypoints[..., 0] + keypoints[..., 1]) & (score > 0)
+    # Two columns added are several times as fast as a sum over an axis of two. A sender's NaN may
+    # be a signalling one, which numpy would warn of.
+    with np.errstate(invalid='ignore'):
+        seen = np.isfinite(keypoints[..., 0] + keypoints[..., 1]) & (score > 0)
     matrix = _MATRICES[layout]
     mean_px = matrix @ np.where(seen[..., None], keypoints, 0.0)
     # A source that a joint does not use counts as certain, so that it never lowers the minimum.

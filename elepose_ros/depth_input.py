@@ -10,6 +10,7 @@ import numpy as np
 from sensor_msgs.msg import Image
 
 from elepose_core.errors import InputError, shown
+from elepose_core.runtime.bounds import check_header
 from elepose_core.runtime.depth import DepthImage
 from elepose_ros.conversions import stamp_ns_from_header
 from elepose_ros.endpoints import Topic
@@ -32,6 +33,7 @@ def depth_from_message(message: Any) -> DepthImage:
         InputError: The encoding is none of a depth image, or size, step and amount of data do not
             fit.
     """
+    check_header(message.header)
     if message.encoding not in _SAMPLES:
         raise InputError(
             f'encoding of the depth image is {shown(message.encoding)}; '

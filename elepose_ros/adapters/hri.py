@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
+from elepose_core.runtime.bounds import check_count
 from elepose_core.runtime.people import People2D
 from elepose_ros.adapters.points import coco_columns, people_from_points
 from elepose_ros.conversions import stamp_ns_from_header
@@ -62,11 +63,12 @@ def people_from_bodies(frame: BodyFrame, width: int, height: int) -> People2D:
             f'image size is {width}x{height} and skeleton2d is given in fractions of it; expected '
             'a camera_info with width and height'
         )
+    check_count(len(frame.bodies))
     rows = []
     for identity, body in frame.bodies.items():
         if len(body.skeleton) != len(HRI_18):
             raise InputError(
-                f'skeleton of body {identity} has {len(body.skeleton)} points; '
+                f'skeleton of body {shown(identity)} has {len(body.skeleton)} points; '
                 f'expected {len(HRI_18)}'
             )
         rows.append([(p.x, p.y, p.c) for p in (body.skeleton[c] for c in _COLUMNS)])

@@ -70,6 +70,11 @@ def people_from_objects(message: Any) -> People2D:
         place = np.array([keypoints[column].kp for column in columns], np.float32)
         confidence = np.array(getattr(body, 'skeleton_keypoint_confidence', ()), np.float32)
         if confidence.any():  # NaN counts as set
+            if len(confidence) <= max(columns):
+                raise InputError(
+                    f'skeleton_keypoint_confidence of objects[{number}] has {len(confidence)} '
+                    f'entries; expected more than {max(columns)}'
+                )
             score = confidence[list(columns)] / 100
         else:
             score = np.full(len(columns), body.confidence / 100, np.float32)

@@ -6,13 +6,16 @@ Half of them are message objects with wild fields, half the bytes of good ones, 
 again by the middleware.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib
 import math
 import warnings
+import zlib
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,22 +25,26 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera, rays_from_pixels
 from elepose_core.images import ENCODINGS
+from elepose_core.runtime.depth import DepthImage
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
-from elepose_core.runtime.people import People2D, Skeletons3D
+from elepose_core.runtime.people import People2D, Skeletons3D, Surroundings
 from elepose_core.runtime.predictor import Predictor
 from elepose_core.skeleton import LAYOUTS
 from elepose_ros import interfaces
+from elepose_ros.adapters.yolo import people_from_detections
 from elepose_ros.conversions import (
     camera_from_message,
     message_from_elevation,
     message_from_people,
-    message_from_skeletons,
     people_from_message,
     rgb_from_message,
 )
+from elepose_ros.depth_input import depth_from_message
 from elepose_ros.markers import markers_from_skeletons
+from elepose_ros.skeleton_message import message_from_skeletons
 from elepose_ros.tf import level_transform
 from fuzz.mutation import damaged_bytes, wild_float, wild_int, wild_text
 from fuzz.trial import Target, UnreadableError
@@ -58,6 +65,14 @@ CAMERAS = (
     Camera(K, 640, 480, 'equidistant', (0.1, -0.05, 0.01, 0.0)),
     Camera(K * [[1e4], [1e4], [1]], 65_535, 1),
     Camera(np.diag([1e-3, 1e7, 1.0]), 0, 0),
+)
+_HOLES = np.array([[0.0, np.nan, 1e-30, 3e38], [-1.0, np.inf, 2.0, 3.5]], np.float32)
+SURROUNDINGS = (
+    Surroundings(),
+    Surroundings(camera_height_m=1.2),
+    Surroundings(camera_height_m=1e-9, camera_height_deviation_m=1e-9),
+    Surroundings(depth=DepthImage(np.full((48, 64), 2500, np.uint16))),
+    Surroundings(1.2, 0.03, DepthImage(np.tile(_HOLES, (24, 16)))),
 )
 _FRAME_NS = 33_000_000
 
@@ -153,12 +168,23 @@ def _take_people(message: Any) -> None:
     camera = CAMERAS[hash_of(message) % len(CAMERAS)]
     if message.image_width != 640:
         camera = Camera.from_field_of_view(message.image_width, message.image_height, 1.0)
+    _lift(people, camera, message)
+
+
+def _lift(people: People2D, camera: Camera, message: Any) -> None:
+    """Lift two frames and write everything that a node publishes of them."""
     lifter = PeopleLifter(predictor(), LiftingOptions(min_keypoint_score=0.0))
+    surroundings = SURROUNDINGS[hash_of(message) // len(CAMERAS) % len(SURROUNDINGS)]
+    if surroundings.depth is not None and (camera.width, camera.height) != (640, 480):
+        surroundings = Surroundings()
     for step in range(2):
         later = dataclasses.replace(people, stamp_ns=people.stamp_ns + step * _FRAME_NS)
-        result = lifter.lift(later, camera)
+        result = lifter.lift(later, camera, surroundings)
         check_lifted(result, people)
-    serialize_message(message_from_skeletons(result, message.header))
+    written = deserialize_message(
+        message_from_skeletons(result, message.header), interfaces.Skeletons3D
+    )
+    assert len(written.skeletons) == len(result.skeletons)
     serialize_message(message_from_elevation(result.elevation, message.header))
     serialize_message(message_from_people(people, message.header, 640, 480))
     markers = deserialize_message(markers_from_skeletons(result, message.header, 0.7), MarkerArray)
@@ -169,7 +195,7 @@ def _take_people(message: Any) -> None:
 
 def hash_of(message: Any) -> int:
     """Return a number that depends on the message alone, so that a trial can be repeated."""
-    return len(message.people) + int(message.header.stamp.nanosec) + len(message.layout)
+    return zlib.crc32(str(message)[:300].encode('utf-8', 'replace'))
 
 
 def _image(random: Random) -> Any:
@@ -207,8 +233,6 @@ def _compressed(random: Random) -> Any:
 
 def _mended(png: bytes) -> bytes:
     """Put the right checksums into a damaged PNG, so that its chunks are believed."""
-    import zlib
-
     out, place = bytearray(png[:8]), 8
     while place + 12 <= len(png):
         length = int.from_bytes(png[place : place + 4], 'big')
@@ -258,6 +282,57 @@ def _take_camera_info(message: Any) -> None:
             assert not np.isinf(rays).any(), 'a pixel has an infinite ray'
 
 
+def _depth(random: Random) -> Any:
+    encoding = random.choice(('16UC1', 'mono16', '32FC1', wild_text(random)))
+    width, height = random.randrange(1, 20), random.randrange(1, 20)
+    data = random.randbytes(width * height * 4 + random.randrange(3))
+    message = Image(header=_header(random), encoding=encoding, data=data)
+    message.width, message.height, message.step = width, height, width * random.choice((2, 4))
+    message.is_bigendian = random.choice((0, 1, 255))
+    for field in ('width', 'height', 'step'):
+        if random.random() < 0.1:
+            setattr(message, field, wild_int(random))
+    return message
+
+
+def _take_depth(message: Any) -> None:
+    depth = depth_from_message(message)
+    points = np.array([[0.0, 0], [3, 2], [-1e6, 1e6], [np.nan, 1], [1e300, 0]])
+    metres = depth.metres(points)
+    assert metres.shape == (5,)
+    assert not (metres <= 0).any()
+    with contextlib.suppress(InputError):
+        depth.check_size(640, 480)
+
+
+def _detections(random: Random) -> Any:
+    """Return what yolo_ros sends, whose package need not be here."""
+    people = []
+    for person in range(random.choice((0, 1, 1, 2))):
+        points = [
+            SimpleNamespace(
+                id=random.randrange(1, 18) if random.random() < 0.98 else wild_int(random),
+                point=SimpleNamespace(x=random.uniform(0, 640), y=random.uniform(0, 480)),
+                score=random.random(),
+            )
+            for _ in range(random.choice((0, 5, 17, 17)))
+        ]
+        for point in points:
+            if random.random() < 0.03:
+                point.point.x, point.score = wild_float(random) % 9e37, wild_float(random) % 9e37
+        name = str(person) if random.random() < 0.9 else wild_text(random)
+        people.append(SimpleNamespace(id=name, keypoints=SimpleNamespace(data=points)))
+    if random.random() < 0.02:
+        people = people[:1] * 10_000
+    return SimpleNamespace(header=_header(random), detections=people)
+
+
+def _take_detections(message: Any) -> None:
+    people = people_from_detections(message)
+    if hash_of(message) % 4 == 0:
+        _lift(people, CAMERAS[1], message)
+
+
 def _read_again(random: Random, kind: Any, message: Any) -> Any:
     """Return the message as it is, or as the middleware reads its damaged bytes."""
     if random.random() < 0.5:
@@ -288,5 +363,7 @@ MESSAGES = {
         _target('Image', Image, _image, _take_image),
         _target('CompressedImage', CompressedImage, _compressed, _take_image),
         _target('CameraInfo', CameraInfo, _camera_info, _take_camera_info),
+        _target('depth Image', Image, _depth, _take_depth),
+        Target('yolo_msgs', _detections, _take_detections),
     )
 }

@@ -39,7 +39,7 @@ def test_hostile_message_is_taken_or_refused_in_one_sentence(kind: str, seed: in
 @pytest.mark.parametrize('kind', MESSAGES)
 def test_some_are_taken_and_some_refused(kind: str) -> None:
     outcomes = {trial(MESSAGES[kind], Random(seed)) for seed in range(100)}
-    assert outcomes == {ACCEPTED, REFUSED, UNREADABLE}
+    assert {ACCEPTED, REFUSED} <= outcomes
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)

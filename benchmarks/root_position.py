@@ -89,7 +89,9 @@ def clips(path: Path) -> list[Array]:
             continue
         up = up_cam_from_elevation(poses.elevation_rad[rows[0]])
         joints = poses.joints_cam_m[rows].astype(np.float64) @ level_from_camera(up).T
-        joints[..., :2] -= joints[:, :1, :2].mean(0)
+        # On the spot, nearly: they shall stay at their distance and not hide each other.
+        root = joints[:, :1, :2]
+        joints[..., :2] -= root.mean(0) + 0.8 * (root - root.mean(0))
         joints[..., 2] -= np.percentile(joints[:, ANKLES, 2].min(1), 5)
         found.append(joints)
     return found
@@ -102,8 +104,9 @@ def scene(motions: list[Array], height_m: float, random: np.random.Generator) ->
         np.radians(random.uniform(mean_deg - half_deg, mean_deg + half_deg))
     )
     frames = np.arange(HZ * SECONDS)
-    distances = random.permutation(np.repeat(DISTANCES_M, 2))
-    directions = np.radians(np.linspace(-33, 33, len(distances)) + random.uniform(-3, 3))
+    # Who is near stands outside, so that nobody is behind somebody else.
+    distances = np.array([*DISTANCES_M, *DISTANCES_M[::-1]])
+    directions = np.radians(np.array([-34, -18, -6, 6, 18, 34]) + random.uniform(-3, 3))
     people = []
     for distance, direction in zip(distances, directions, strict=True):
         motion = motions[random.integers(len(motions))]
@@ -182,11 +185,11 @@ def draw_sphere(depth: Array, centre_m: Array, radius_m: float) -> None:
 
 
 def draw_board(depth: Array, centre_m: Array, z_m: float) -> None:
-    """Draw an upright board of 0.8 x 0.6 m."""
+    """Draw an upright board of 0.4 x 0.6 m."""
     camera = CAMERA.scaled_to(*DEPTH_SIZE)
     if z_m < 0.3:
         return
-    corners = np.array([[-0.4, -0.3], [0.4, 0.3]]) + centre_m[:2]
+    corners = np.array([[-0.2, -0.3], [0.2, 0.3]]) + centre_m[:2]
     pixels = pixels_from_rays(corners / z_m, camera).round().astype(int)
     (low_x, low_y), (high_x, high_y) = np.clip(pixels, 0, DEPTH_SIZE)
     patch = depth[low_y:high_y, low_x:high_x]

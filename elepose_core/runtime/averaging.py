@@ -11,6 +11,7 @@ Array = NDArray[np.float64]
 
 # Beyond so many deviations (squared) a measurement is of something else: it fades out.
 _CREDIBLE = 4.0
+_MOST_BEYOND = 20.0
 
 
 def average(
@@ -45,5 +46,9 @@ def average(
 
 
 def fading(excess: Array) -> Array:
-    """Return by how much a variance grows with the squared deviation over what is expected."""
-    return np.asarray(np.maximum(excess / _CREDIBLE, 1.0) ** 2)
+    """Return by how much a variance grows with the squared deviation over what is expected.
+
+    Faster than the square, so that what is far off pulls less the farther it is off.
+    """
+    beyond = np.clip(np.asarray(excess) / _CREDIBLE - 1, 0.0, _MOST_BEYOND)
+    return np.asarray(np.exp(beyond))

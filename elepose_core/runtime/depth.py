@@ -19,12 +19,13 @@ Array = NDArray[np.float64]
 _MAX_PIXELS = 64_000_000
 _ASPECT_TOLERANCE = 0.01
 # A camera sees the skin and not the joint: by so much a joint lies behind it, and so much it
-# counts, since what is thin lets the background in. Metres, of an adult.
+# counts, since what is thin lets the background in. Metres, of an adult who is seen from any side
+# (a chest is 0.24 m deep and 0.32 m wide), with an arm in front of it now and then.
 _JOINTS = {
-    **dict.fromkeys(('pelvis', 'spine', 'thorax'), (0.11, 1.0)),
-    **dict.fromkeys(('left_hip', 'right_hip'), (0.10, 1.0)),
-    **dict.fromkeys(('left_shoulder', 'right_shoulder'), (0.07, 1.0)),
-    **dict.fromkeys(('neck_nose', 'head_top'), (0.09, 0.7)),
+    **dict.fromkeys(('pelvis', 'spine', 'thorax'), (0.14, 1.0)),
+    **dict.fromkeys(('left_hip', 'right_hip'), (0.13, 1.0)),
+    **dict.fromkeys(('left_shoulder', 'right_shoulder'), (0.10, 1.0)),
+    **dict.fromkeys(('neck_nose', 'head_top'), (0.10, 0.7)),
     **dict.fromkeys(('left_knee', 'right_knee'), (0.06, 0.7)),
     **dict.fromkeys(('left_elbow', 'right_elbow'), (0.045, 0.5)),
     **dict.fromkeys(('left_ankle', 'right_ankle'), (0.045, 0.5)),
@@ -34,7 +35,7 @@ _BEHIND_SKIN_M = np.array([_JOINTS[name][0] for name in H36M_17.joint_names])
 _COUNTS = np.array([_JOINTS[name][1] for name in H36M_17.joint_names])
 # Of the skin's distance from the joint: of one joint, and what all joints of a body share.
 _JOINT_SKIN_SIGMA_M = 0.05
-_BODY_SKIN_SIGMA_M = 0.03
+_BODY_SKIN_SIGMA_M = 0.04
 # A sensor's own error, as a share of the depth.
 _SENSOR_SPREAD = 0.01
 # Of a three-dimensional normal error, the radius that holds 68 % is so many standard deviations.

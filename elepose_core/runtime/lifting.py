@@ -138,7 +138,7 @@ class PeopleLifter:
         """Lift with other settings from the next frame on.
 
         People keep their tracks. Smoothing starts anew when its settings or the scale change, and
-        so does the elevation when its memory does.
+        so does the elevation, with statures, when its memory does.
         """
         before, self.options = self.options, options
         self._tracker.set_max_gap(options.max_gap_s)
@@ -148,6 +148,7 @@ class PeopleLifter:
         if has_other_scale:
             self._scales.reset()
         if options.elevation_memory_s != before.elevation_memory_s:
+            self._scales = ScaleFusion(options.elevation_memory_s)
             self.exchange(self.predictor)
 
     def exchange(self, predictor: Predictor) -> None:

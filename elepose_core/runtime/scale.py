@@ -160,7 +160,9 @@ class ScaleFusion:
         """
         ground = _by_ground(shapes, *view)
         depth = _by_depth(shapes, view[0], view[2])
-        if not numbers or (ground is None and depth is None and not self._numbers):
+        surroundings = view[2]
+        is_told = surroundings.camera_height_m or surroundings.depth is not None
+        if not numbers or not (is_told or self._numbers):
             ones = np.ones(len(numbers))
             source = np.full(len(numbers), ScaleSource.STATURE, np.uint8)
             return Scales(ones, ones * STATURE_SPREAD, source)
@@ -277,15 +279,15 @@ class ScaleFusion:
         miss = value - direction @ mean
         expected = direction @ covariance @ direction + variance
         is_new = covariance[_SHARED + row, _SHARED + row] > _PRIOR_VARIANCE / 2
-        # Feet that are higher than they should be stand on something; whoever is known does not
-        # grow or shrink, but somebody new may be a child.
-        if (kind == _GROUND and miss < 0) or not is_new:
+        if kind == _GROUND and miss < 0:  # feet that are higher than they should be
+            variance *= fading(miss**2 / expected)
+        elif not is_new:  # whoever is known does not shrink; somebody new may be a child
             variance *= min(fading(miss**2 / expected), _LEAST_BELIEF)
         self._information += np.outer(direction, direction) / variance
         self._vector += direction * value / variance
         self._tracks['told'][row, kind] += 1 / variance
-        # Statures have long tails: a child is far from the mean, and not impossible.
-        excess = mean[_SHARED + row] ** 2 / _PRIOR_VARIANCE
+        # Statures have a long tail: children.
+        excess = max(mean[_SHARED + row], 0.0) ** 2 / _PRIOR_VARIANCE
         self._tracks['prior'][row] = _PRIOR_VARIANCE * max(
             1.0, (_STUDENT + excess) / (_STUDENT + 1)
         )

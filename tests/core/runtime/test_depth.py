@@ -72,8 +72,8 @@ def test_person_is_found_where_they_stand(
         values = values.astype('>u2')
     found = _measure(person, values, assumed)
     assert found.is_clear[0]
-    # Expected too far = the measured scale is smaller: within 3 cm of 4 m.
-    assert abs(found.inverse[0] / assumed - 1) < 0.03 / 4
+    # Expected too far = the measured scale is smaller: within 4 cm of 4 m.
+    assert abs(found.inverse[0] / assumed - 1) < 0.04 / 4
     deviation_m = 4 * np.sqrt(found.variance[0]) / found.inverse[0]
     assert 0.02 < deviation_m < 0.08
 
@@ -84,7 +84,7 @@ def test_holes_are_no_depth(person: Array, picture: Array) -> None:
     for hole in (0.0, np.nan, np.inf, -1.0):
         values = np.where(holes, hole, picture).astype(np.float32)
         found = _measure(person, values)
-        assert abs(found.inverse[0] - 1) < 0.04 / 4
+        assert abs(found.inverse[0] - 1) < 0.05 / 4
     assert np.isinf(_measure(person, np.zeros((240, 320), np.uint16)).variance[0])
 
 
@@ -93,7 +93,7 @@ def test_something_in_front_of_the_legs_is_left_out(person: Array, picture: Arra
     values = picture.copy()
     values[hips_px + 5 :] = np.minimum(values[hips_px + 5 :], 2.5)  # a table
     found = _measure(person, _millimetres(values))
-    assert abs(found.inverse[0] - 1) < 0.03 / 4
+    assert abs(found.inverse[0] - 1) < 0.04 / 4
     # All but the head hidden: the table is all there is, and nobody claims to be sure of it.
     head_px = int(project(person[0, 8], CAMERA)[1])
     values[head_px:] = 2.5
@@ -114,7 +114,7 @@ def test_depth_of_another_resolution_is_read_at_the_same_place(person: Array) ->
     keypoints = project(person, large).astype(np.float32)
     depth = DepthImage(_millimetres(_drawn(person)))
     found = scale_by_depth(person, SIGMA, keypoints, depth, (640, 480))
-    assert abs(found.inverse[0] - 1) < 0.03 / 4
+    assert abs(found.inverse[0] - 1) < 0.04 / 4
 
 
 def test_hidden_and_outside_joints_do_not_count(person: Array, picture: Array) -> None:

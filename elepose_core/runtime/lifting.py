@@ -158,7 +158,6 @@ class PeopleLifter:
         before said of them has that model's error.
         """
         self.predictor = predictor
-        self._scales = ScaleFusion(self.options.elevation_memory_s)
         self._elevation = CameraTilt(
             _elevation_error_rad(predictor), self.options.elevation_memory_s
         )
@@ -263,7 +262,7 @@ class PeopleLifter:
         stature_m = self.options.stature_m
         if view[0].assumed:
             return place_by_stature(joints, sigma, seen, view[0], stature_m)
-        unit_m = stature_m / np.maximum(skeleton_stature(joints), 1e-9)
+        unit_m = stature_m / np.maximum(skeleton_stature(joints, seen), 1e-9)
         shapes = Shapes(
             joints.astype(np.float64) * unit_m[:, None, None],
             sigma.astype(np.float64) * unit_m[:, None],

@@ -23,6 +23,8 @@ _LATERAL_SIGMA_M = 0.05
 # Ankles stand 0.039 and ears 0.936 of the stature above the floor; the chain of bones between
 # them is the rest. Source: segment lengths of Drillis and Contini (1966), as fractions of stature.
 _CHAIN_SHARE = 0.936 - 0.039
+# Of the stature, the chain from the pelvis to the ears: median of the val split's people.
+_TRUNK_SHARE = 0.416
 _ROOT = H36M_17.index('pelvis')
 _TRUNK = ('pelvis', 'spine', 'thorax', 'neck_nose', 'head_top')
 _LEGS = [[f'{side}_{part}' for part in ('hip', 'knee', 'ankle')] for side in ('left', 'right')]
@@ -34,6 +36,7 @@ _BONES = np.array(
         for pair in itertools.pairwise(chain)
     ]
 )
+_BELOW_HIPS = np.array([[H36M_17.index(name) for name in leg[1:]] for leg in _LEGS])
 _PARTS = np.array([1.0] * (len(_TRUNK) - 1) + [0.5] * 4) / _CHAIN_SHARE
 
 
@@ -57,16 +60,31 @@ class Placement:
     scale_source: NDArray[np.uint8]
 
 
-def skeleton_stature(joints: NDArray[np.float32]) -> NDArray[np.float64]:
+def skeleton_stature(
+    joints: NDArray[np.float32], seen: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Return the stature (...) of joints (..., 17, 3) in their own unit, whatever the posture.
 
     The bones from head to pelvis and along the legs (mean of both) are laid end to end and
     extended by what lies above the ears and below the ankles.
+
+    Args:
+        joints: (..., 17, 3) complete.
+        seen: (..., 17) joints that are not a guess. Guessed legs come out 5 % too short: a leg
+            that is not seen down to the ankle counts as the other one, or as usual for the trunk.
     """
     ends = joints[..., _BONES, :].astype(np.float64)
     bones = ends[..., 1, :] - ends[..., 0, :]
     lengths = np.sqrt(np.einsum('...i,...i->...', bones, bones))
-    return np.asarray(lengths @ _PARTS)
+    is_whole = np.True_ if seen is None else seen[..., _BELOW_HIPS].all(-1)
+    if is_whole.all():
+        return np.asarray(lengths @ _PARTS)
+    count = is_whole.sum(-1)
+    legs = lengths[..., len(_TRUNK) - 1 :].reshape(*lengths.shape[:-1], 2, 2).sum(-1)
+    mean_leg = (is_whole * legs).sum(-1) / np.maximum(count, 1)
+    trunk = lengths[..., : len(_TRUNK) - 1].sum(-1)
+    by_trunk = trunk / _TRUNK_SHARE
+    return np.asarray(np.where(count > 0, (trunk + mean_leg) / _CHAIN_SHARE, by_trunk))
 
 
 def place_by_stature(
@@ -85,7 +103,7 @@ def place_by_stature(
         camera: An assumed camera makes the covariance large and the source UNKNOWN.
         stature_m: Assumed height of the people, metres.
     """
-    scale = stature_m / np.maximum(skeleton_stature(joints), 1e-9)
+    scale = stature_m / np.maximum(skeleton_stature(joints, seen), 1e-9)
     spread = np.full_like(scale, _ASSUMED_CAMERA_SPREAD if camera.assumed else STATURE_SPREAD)
     source = ScaleSource.UNKNOWN if camera.assumed else ScaleSource.STATURE
     return place(joints, sigma, seen, (scale, spread, np.full(scale.shape, source, np.uint8)))

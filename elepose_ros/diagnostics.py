@@ -81,6 +81,8 @@ def status_from_facts(
     silent_s = float(facts.get('input age [s]', 0))
     if trouble is not None and trouble[0]:
         status.level, status.message = DiagnosticStatus.ERROR, trouble[1]
+    elif failure := facts.get('failure'):  # an older one: it lasts until a transition works
+        status.level, status.message = DiagnosticStatus.ERROR, failure
     elif facts.get('state') == 'active' and silent_s > SILENCE_S:
         status.level = DiagnosticStatus.STALE
         status.message = trouble[1] if trouble else f'nothing came for {silent_s:.0f} s'

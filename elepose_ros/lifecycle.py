@@ -268,6 +268,8 @@ class PartsNode(GuardedLifecycleNode):
             for key, sentence in node_faults(self).items():
                 self.reporter.warn(key, sentence)
         state = {'state': self._state_machine.current_state[1]}
+        if self._failure:
+            state['failure'] = self._failure
         self._diagnostics.publish(state | self._facts())
 
     def _reset(self) -> bool:

@@ -87,7 +87,10 @@ class Parameters:
     )
     num_threads: int = _row(1, 'threads of each of the two networks', low=1, high=64)
     model: str = _row(
-        'default', 'bundle of the lifter: "default" or the path of a folder', used_by=(LIFTER,)
+        'default',
+        'bundle of the lifter: "default" or the path of a folder; ~/load_model changes it while '
+        'the node runs',
+        used_by=(LIFTER,),
     )
     model_folders: str = _row(
         '',

@@ -263,8 +263,8 @@ def inside(probe: Probe) -> Iterator[Callable[..., Any]]:
 
     nodes: list[Any] = []
 
-    def inside(name: str, active: bool = True, **parameters: Any) -> Any:
-        arguments = ['--ros-args', '-r', f'__node:={name}']
+    def inside(name: str, active: bool = True, namespace: str = '/', **parameters: Any) -> Any:
+        arguments = ['--ros-args', '-r', f'__node:={name}', '-r', f'__ns:={namespace}']
         for key, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             arguments += ['-p', f'{key}:={text}']

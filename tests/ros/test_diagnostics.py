@@ -42,6 +42,12 @@ def test_a_guessed_camera_is_a_warning_for_as_long_as_it_lasts(camera: str) -> N
         ({'input age [s]': '6.0'}, (True, 'why'), DiagnosticStatus.ERROR, 'why'),
         ({'state': 'inactive', 'input age [s]': '6.0'}, None, DiagnosticStatus.OK, 'inactive'),
         (
+            {'state': 'unconfigured', 'failure': 'no model'},
+            (False, 'why'),
+            DiagnosticStatus.ERROR,
+            'no model',
+        ),
+        (
             {'elevation status': 'DISTURBED'},
             None,
             DiagnosticStatus.WARN,

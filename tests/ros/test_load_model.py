@@ -21,6 +21,8 @@ from elepose_ros import interfaces, model_service
 from elepose_ros.conversions import stamp_ns_from_header
 from elepose_ros.model_service import allowed_bundle
 
+# Fewer than wait before a node, more than one, so that the change comes between two that wait.
+IN_FLIGHT = 4
 SHIPPED = bundles.open_bundle('default').folder
 
 
@@ -107,11 +109,10 @@ def ask(probe: Any, node: str, model: str) -> Any:
     return probe.call(interfaces.LoadModel, f'/{node}/load_model', request)
 
 
-@pytest.mark.parametrize('executor', ['single', 'events'])
 def test_no_frame_is_lost_while_the_lifter_changes(
-    start: Any, connect: Any, make_scene: Any, folder: Path, executor: str
+    start: Any, connect: Any, make_scene: Any, folder: Path
 ) -> None:
-    scene, name = make_scene(), f'swapped_{executor}'
+    scene, name = make_scene(), 'swapped'
     process = start(
         'lifter_node',
         name=name,
@@ -119,7 +120,6 @@ def test_no_frame_is_lost_while_the_lifter_changes(
         keypoints_reliability='reliable',
         camera_info_timeout_s=30.0,
         model_folders=str(folder),
-        executor=executor,
     )
     live = connect(process, f'/{name}')
     info = scene.camera_info()
@@ -131,6 +131,9 @@ def test_no_frame_is_lost_while_the_lifter_changes(
     sent: list[int] = []
 
     def send() -> None:
+        # As fast as this machine lifts just now, so that nothing is lost for want of time.
+        if len(sent) - len(live.skeletons_with(2)) >= IN_FLIGHT:
+            return
         message = scene.people((0.0, 4.0), (1.0, 5.0))
         sent.append(stamp_ns_from_header(message.header))
         live.keypoints.publish(message)

@@ -171,6 +171,43 @@ class TestEachSymptom:
         node = inside('timeless', use_sim_time=True)
         assert 'use_sim_time is true but nothing comes on /clock' in '\n'.join(node.explain())
 
+    def test_a_clock_that_starts(self, probe: Any, inside: Any) -> None:
+        from rosgraph_msgs.msg import Clock
+
+        node = inside('timely', active=False, use_sim_time=True)
+        clock, message = probe.talk(Clock, '/clock'), Clock()
+        message.clock.sec = 100
+        probe.until(
+            lambda: '/clock' not in '\n'.join(node.explain()),
+            'the fault to go',
+            again=lambda: clock.publish(message),
+        )
+        assert node.get_clock().now().nanoseconds == 100_000_000_000
+        probe.node.destroy_publisher(clock)
+
+    def test_two_nodes_in_namespaces_do_not_hear_each_other(
+        self, probe: Any, inside: Any, scene: Any
+    ) -> None:
+        from elepose_ros import interfaces
+
+        one, two = (
+            inside('lifter', camera_info_timeout_s=0.0, namespace=f'/{side}')
+            for side in ('left', 'right')
+        )
+        left = probe.talk(interfaces.People2D, '/left/keypoints')
+        skeletons = probe.listen(interfaces.Skeletons3D, '/left/skeletons')
+        others = probe.listen(interfaces.Skeletons3D, '/right/skeletons')
+        probe.until(
+            lambda: len(skeletons) > 2,
+            'skeletons',
+            again=lambda: left.publish(scene.people((0.0, 4.0))),
+        )
+        assert one.statistics.counts()['in'] > 0
+        assert 'in' not in two.statistics.counts()
+        assert not others
+        assert 'another node' not in '\n'.join(one.explain())
+        probe.node.destroy_publisher(left)
+
     def test_two_nodes_of_one_name(self, probe: Any, inside: Any) -> None:
         node = inside('twin', active=False)
         assert 'another node' not in '\n'.join(node.explain())

@@ -37,7 +37,7 @@ def keypoint_input(node: PartsNode, cameras: CameraSource, then: Callable[[Frame
     kind = node.parameters.keypoints_type
     if kind == 'hri':
         return BodyInput(node, cameras, then)
-    return KeypointInput(node, source_of(kind), then)
+    return KeypointInput(node, source_of(kind), cameras, then)
 
 
 class BodyInput(Part):

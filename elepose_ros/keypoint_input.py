@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
+from elepose_core.errors import InputError, shown
 from elepose_ros.adapters.sources import Source
 from elepose_ros.camera_source import CameraSource
 from elepose_ros.endpoints import Topic
@@ -15,7 +17,7 @@ from elepose_ros.frames import Frame
 from elepose_ros.inputs import Input
 from elepose_ros.lifecycle import Part, PartsNode
 
-__all__ = ['CameraInput', 'KeypointInput']
+__all__ = ['CameraInput', 'KeypointInput', 'in_optical_frame']
 
 # Keypoints are small and quickly lifted: a short burst is worked off, not dropped.
 _QUEUE = 8
@@ -27,8 +29,15 @@ _KEPT = 64
 class KeypointInput(Part):
     """Reads messages that hold the keypoints of a whole frame and hands them on."""
 
-    def __init__(self, node: PartsNode, source: Source, then: Callable[[Frame], None]) -> None:
+    def __init__(
+        self,
+        node: PartsNode,
+        source: Source,
+        cameras: CameraSource,
+        then: Callable[[Frame], None],
+    ) -> None:
         self._node = node
+        self._cameras = cameras
         self._statistics = node.statistics
         self._source = source
         self._then = then
@@ -77,7 +86,25 @@ class KeypointInput(Part):
         width, height = (
             (message.image_width, message.image_height) if self._source.has_size else (0, 0)
         )
-        self._then(Frame(message.header, people, width, height, arrived_s))
+        header = message.header
+        if not self._source.is_optical:
+            header = in_optical_frame(header, self._cameras)
+        self._then(Frame(header, people, width, height, arrived_s))
+
+
+def in_optical_frame(header: Header, cameras: CameraSource) -> Header:
+    """Return a header with the frame of camera_info; waits for the first one.
+
+    Raises:
+        InputError: None has come, or its frame has no name.
+    """
+    cameras.image_size()
+    if not cameras.frame_id:
+        raise InputError(
+            f'frame_id {shown(header.frame_id)} of the keypoints is not the optical one of the '
+            'camera; expected a camera_info, whose frame_id takes its place'
+        )
+    return Header(stamp=header.stamp, frame_id=cameras.frame_id)
 
 
 class CameraInput(Part):

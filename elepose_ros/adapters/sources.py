@@ -37,11 +37,13 @@ class Source:
         kind: Message class.
         read: Turns a message into people.
         has_size: The message says how large the image is.
+        is_optical: Its frame is the camera's optical one, as that of an image.
     """
 
     kind: Any
     read: Callable[[Any], People2D]
     has_size: bool = False
+    is_optical: bool = True
 
 
 _FROM_APT = 'install it (apt: ros-{distro}-{apt})'
@@ -70,7 +72,8 @@ def source_of(keypoints_type: str) -> Source:
         return Source(interfaces.People2D, people_from_message, has_size=True)
     package, message, read = _READERS[keypoints_type]
     module = messages_of(package, f'keypoints_type is {keypoints_type}')
-    return Source(getattr(module, message), read)
+    # The ZED's is that of its 3D keypoints: x forward, z up.
+    return Source(getattr(module, message), read, is_optical=keypoints_type != 'zed')
 
 
 def check_packages(parameters: Parameters, with_keypoints: bool = True) -> None:

@@ -9,10 +9,13 @@ import pytest
 
 pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_type=ImportError)
 
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
 from elepose_core.errors import InputError
 from elepose_ros.camera_source import CameraSource
+from elepose_ros.keypoint_input import in_optical_frame
 from elepose_ros.parameters import Parameters
 from elepose_ros.reports import Reporter
 
@@ -120,3 +123,15 @@ def test_a_new_calibration_replaces_the_old_one() -> None:
     source.camera_for(640, 480)
     source.update(calibration(600.0))
     assert source.camera_for(640, 480).matrix[0, 0] == 600
+
+
+def test_keypoints_in_a_frame_that_is_not_optical_get_that_of_camera_info() -> None:
+    source, _ = make()
+    given = Header(stamp=Time(sec=3, nanosec=5), frame_id='zed_left_camera_frame')
+    with pytest.raises(InputError, match="'zed_left_camera_frame' of the keypoints is not the op"):
+        in_optical_frame(given, source)
+    message = calibration()
+    message.header.frame_id = 'zed_left_camera_frame_optical'
+    source.update(message)
+    expected = Header(stamp=Time(sec=3, nanosec=5), frame_id='zed_left_camera_frame_optical')
+    assert in_optical_frame(given, source) == expected

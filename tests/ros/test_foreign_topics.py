@@ -116,7 +116,9 @@ def test_objects_of_a_zed_become_skeletons(lifters: Any, scene: Any, probe: Any)
         for keypoint, place in zip(body.skeleton_2d.keypoints, places, strict=False):
             keypoint.kp = place.astype(np.float32)
         body.skeleton_keypoint_confidence[:18] = 85.0
-        publisher.publish(ObjectsStamped(header=scene.header(), objects=[body]))
+        header = scene.header()
+        header.frame_id = 'zed_left_camera_frame'  # x forward: not that of the 2D keypoints
+        publisher.publish(ObjectsStamped(header=header, objects=[body]))
 
     check(lifters['zed'].send_until(send, 1, scene), scene, ['5'])
 

@@ -4,7 +4,6 @@
 
 import functools
 import re
-import struct
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -22,10 +21,11 @@ __all__ = [
     'ids_message',
     'joint_state_message',
     'region_message',
+    'regions_2d',
     'skeleton2d_message',
+    'skeletons_2d',
 ]
 
-_REGION = struct.Struct('<5f')
 _EMPTY = cdr.COUNT.pack(0)
 # A topic's whole name has at most 255 characters.
 _LONGEST = 64
@@ -68,54 +68,68 @@ def joint_state_message(header: Header, name: str, angles_rad: NDArray[np.float6
     return cdr.message([*parts, _EMPTY, _EMPTY])
 
 
-def skeleton2d_message(
-    header: Header, person: Person2D, layout: str, size_px: tuple[int, int]
-) -> bytes:
-    """Return a hri_msgs/Skeleton2D.
+def skeletons_2d(
+    people: Sequence[Person2D], layout: str, size_px: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return ROS4HRI's points (N, 18, 3) of people: x, y as shares of the image, confidence.
 
     Points that were not found, or lie outside the image, which the message cannot say, are 0 with
     confidence 0. A neck that the layout lacks is the middle of the shoulders.
 
     Args:
-        header: That of the input.
-        person: Keypoints.
+        people: Their keypoints.
         layout: Key of `LAYOUTS`.
         size_px: Width and height of the image.
     """
-    points = np.full((len(HRI_18), 3), np.nan)
-    scores = person.scores.astype(np.float64)
-    for row, sources in enumerate(_sources(layout)):
-        if sources:
-            points[row, :2] = _fractions(person.keypoints_px[sources], size_px).mean(0)
-            points[row, 2] = scores[sources].min()
-    inside = (points[:, 2] > 0) & ((points[:, :2] >= 0) & (points[:, :2] <= 1)).all(1)
+    first, second, is_there = _sources(layout)
+    places, scores = _stacked(people, size_px)
+    points = np.empty((len(people), len(HRI_18), 3), np.float32)
+    points[..., :2] = (places[:, first] + places[:, second]) / 2
+    points[..., 2] = np.minimum(scores[:, first], scores[:, second])
+    # NaN is not inside either.
+    inside = is_there & ((points >= 0) & (points <= 1)).all(-1) & (points[..., 2] > 0)
     points[~inside] = 0.0
+    return points
+
+
+def skeleton2d_message(header: Header, points: NDArray[np.float32]) -> bytes:
+    """Return a hri_msgs/Skeleton2D of points (18, 3) of `skeletons_2d`."""
     return cdr.message([*_head(header), points.astype('<f4').tobytes()])
 
 
-def region_message(header: Header, person: Person2D, size_px: tuple[int, int]) -> bytes | None:
-    """Return a hri_msgs/NormalizedRegionOfInterest2D round the keypoints that are in the image.
+def regions_2d(
+    people: Sequence[Person2D], _layout: str, size_px: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return boxes (N, 5) round what is seen of people inside the image.
 
-    None when nothing of the person is in it. The confidence is the mean of the keypoints'.
+    Smallest x and y, largest x and y as shares of the image, mean confidence of what is seen; NaN
+    where nothing of somebody is in the image.
     """
-    seen = np.isfinite(person.keypoints_px).all(1) & (person.scores > 0)
-    places = _fractions(person.keypoints_px[seen], size_px)
-    if not len(places):
-        return None
-    low, high = np.clip(places.min(0), 0, 1), np.clip(places.max(0), 0, 1)
-    if (low >= high).any():
-        return None
-    score = float(person.scores[seen].mean())
-    return cdr.message([*_head(header), _REGION.pack(*low, *high, score)])
+    places, scores = _stacked(people, size_px)
+    seen = np.isfinite(places).all(-1) & (scores > 0)
+    low = np.clip(np.where(seen[..., None], places, np.inf).min(1), 0, 1)
+    high = np.clip(np.where(seen[..., None], places, -np.inf).max(1), 0, 1)
+    mean = np.where(seen, scores, 0).sum(1) / np.maximum(seen.sum(1), 1)
+    regions = np.concatenate([low, high, mean[:, None]], 1).astype(np.float32)
+    regions[(low >= high).any(1)] = np.nan
+    return regions
+
+
+def region_message(header: Header, region: NDArray[np.float32]) -> bytes:
+    """Return a hri_msgs/NormalizedRegionOfInterest2D of a box (5,) of `regions_2d`."""
+    return cdr.message([*_head(header), region.astype('<f4').tobytes()])
 
 
 def _head(header: Header) -> list[bytes]:
     return [cdr.stamp(header), cdr.text(header.frame_id)]
 
 
-def _fractions(points_px: NDArray[np.float32], size_px: tuple[int, int]) -> NDArray[np.float64]:
-    """Return points as shares of the image; (0, 0) is the corner of the first pixel."""
-    return np.asarray((points_px.astype(np.float64) + 0.5) / size_px)
+def _stacked(
+    people: Sequence[Person2D], size_px: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return places (N, J, 2), (0, 0) and (1, 1) being the image's corners, and scores (N, J)."""
+    points_px = np.array([person.keypoints_px for person in people])
+    return (points_px + 0.5) / size_px, np.array([person.scores for person in people])
 
 
 @functools.lru_cache(maxsize=256)
@@ -124,11 +138,12 @@ def _joint_texts(name: str) -> tuple[bytes, ...]:
 
 
 @functools.cache
-def _sources(layout: str) -> Sequence[list[int]]:
-    """Return, for each of ROS4HRI's points, the keypoints that it is the mean of."""
+def _sources(layout: str) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """Return, per point of ROS4HRI, two keypoints whose middle it is, and if there are any."""
     names = LAYOUTS[layout].joint_names
-    shoulders = [names.index(f'{side}_shoulder') for side in ('left', 'right')]
-    found = [[names.index(name)] if name in names else [] for name in HRI_18]
-    neck = HRI_18.index('neck')
-    found[neck] = found[neck] or shoulders
-    return tuple(found)
+    found = [(name, name) for name in HRI_18]
+    if 'neck' not in names:
+        found[HRI_18.index('neck')] = ('left_shoulder', 'right_shoulder')
+    columns = [[names.index(n) if n in names else 0 for n in pair] for pair in found]
+    first, second = np.array(columns).T
+    return first, second, np.array([pair[0] in names for pair in found])

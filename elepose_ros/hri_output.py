@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies as ROS4HRI publishes them (REP 155), all from one node."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from elepose_ros.body_messages import (
     ids_message,
     joint_state_message,
     region_message,
+    regions_2d,
     skeleton2d_message,
+    skeletons_2d,
 )
 from elepose_ros.compat import no_publisher_events
 from elepose_ros.endpoints import make_publisher
@@ -35,8 +37,13 @@ from elepose_ros.tf import (
 __all__ = ['HriOutput', 'JointFrames', 'further_outputs']
 
 _BODIES = '/humans/bodies'
-# Making publishers takes about a millisecond each: a crowd comes in over a few frames.
-_NEW_PER_FRAME = 4
+# What is told of a body in the image: its topic, the values of all people, the message of one.
+_FLAT: tuple[tuple[str, Callable[..., Any], Callable[..., bytes]], ...] = (
+    ('skeleton2d', skeletons_2d, skeleton2d_message),
+    ('roi', regions_2d, region_message),
+)
+# Making publishers takes milliseconds: a crowd comes in one by one.
+_NEW_PER_FRAME = 1
 _UNTURNED = (0.0, 0.0, 0.0, 1.0)
 
 
@@ -53,6 +60,20 @@ class _Body:
     name: str
     publishers: dict[str, Any]
     seen_ns: int
+
+
+class _Known(NamedTuple):
+    """Somebody in a frame who has topics.
+
+    Attributes:
+        number: Index among the frame's skeletons.
+        skeleton: The person in 3D.
+        body: The topics.
+    """
+
+    number: int
+    skeleton: Skeleton3D
+    body: _Body
 
 
 def further_outputs(node: PartsNode) -> list['HriOutput | JointFrames']:
@@ -119,34 +140,36 @@ class HriOutput(Part):
         """Return how many bodies have topics."""
         return {'published bodies': str(len(self._bodies))}
 
-    def _publish_2d(
-        self, known: list[tuple[int, Skeleton3D, _Body]], result: Skeletons3D, frame: Frame
-    ) -> None:
+    def _publish_2d(self, known: list[_Known], result: Skeletons3D, frame: Frame) -> None:
         size_px = frame.width, frame.height
-        for number, _, body in known:
-            person = frame.people.people[result.sources[number]]
-            skeleton2d, roi = body.publishers['skeleton2d'], body.publishers['roi']
-            if skeleton2d.get_subscription_count():
-                layout = frame.people.layout
-                skeleton2d.publish(skeleton2d_message(frame.header, person, layout, size_px))
-            if roi.get_subscription_count():
-                region = region_message(frame.header, person, size_px)
-                if region is not None:
-                    roi.publish(region)
+        people = frame.people.people
+        for topic, measure, write in _FLAT:
+            rows = _listened(known, topic)
+            if not rows:
+                continue
+            seen = [people[result.sources[known[row].number]] for row in rows]
+            values = measure(seen, frame.people.layout, size_px)
+            # Nobody needs a region with nothing in it.
+            finite = np.isfinite(values).reshape(len(rows), -1).all(1)
+            for row, value, is_finite in zip(rows, values, finite, strict=True):
+                if is_finite:
+                    known[row].body.publishers[topic].publish(write(frame.header, value))
 
-    def _publish_3d(self, known: list[tuple[int, Skeleton3D, _Body]], header: Header) -> None:
-        found = body_angles(np.stack([skeleton.joints_cam_m for _, skeleton, _ in known]))
-        for (_, _, body), angles_rad in zip(known, found.angles_rad, strict=True):
-            joint_states = body.publishers['joint_states']
-            if joint_states.get_subscription_count():
-                joint_states.publish(joint_state_message(header, body.name, angles_rad))
-        if not header.frame_id or not self._transforms.get_subscription_count():
+    def _publish_3d(self, known: list[_Known], header: Header) -> None:
+        rows = _listened(known, 'joint_states')
+        with_frames = bool(header.frame_id) and self._transforms.get_subscription_count() > 0
+        if not with_frames and not rows:
             return
+        found = body_angles(np.stack([someone.skeleton.joints_cam_m for someone in known]))
+        for row in rows:
+            body = known[row].body
+            states = joint_state_message(header, body.name, found.angles_rad[row])
+            body.publishers['joint_states'].publish(states)
+        # Without hips nobody knows where the chest points.
         poses = [
-            (f'body_{body.name}', _pose(skeleton.root_cam_m, rotation))
-            for (_, skeleton, body), rotation in zip(known, found.camera_from_body, strict=True)
-            # Without hips nobody knows where the chest points.
-            if np.isfinite(rotation).all()
+            (f'body_{someone.body.name}', _pose(someone.skeleton.root_cam_m, rotation))
+            for someone, rotation in zip(known, found.camera_from_body, strict=True)
+            if with_frames and np.isfinite(rotation).all()
         ]
         if poses:
             self._transforms.publish(message_from_transforms(header, poses))
@@ -163,7 +186,7 @@ class HriOutput(Part):
         ]
         self._drop(gone)
 
-    def _known(self, result: Skeletons3D) -> list[tuple[int, Skeleton3D, _Body]]:
+    def _known(self, result: Skeletons3D) -> list[_Known]:
         """Return the people of a frame who have topics; some that are new get theirs."""
         present = {skeleton.track for skeleton in result.skeletons}
         new = 0
@@ -175,7 +198,7 @@ class HriOutput(Part):
                 body = self._bodies[skeleton.track] = self._new_body(skeleton)
             if body is not None:
                 body.seen_ns = result.stamp_ns
-                known.append((number, skeleton, body))
+                known.append(_Known(number, skeleton, body))
         return known
 
     def _make_room(self, present: set[int]) -> bool:
@@ -232,6 +255,15 @@ class JointFrames(Part):
     def close(self) -> None:
         """End the publisher."""
         self._node.destroy_lifecycle_publisher(self._transforms)
+
+
+def _listened(known: list[_Known], topic: str) -> list[int]:
+    """Return the rows of those of whom somebody listens to a topic."""
+    return [
+        row
+        for row, someone in enumerate(known)
+        if someone.body.publishers[topic].get_subscription_count()
+    ]
 
 
 def _pose(place_m: NDArray[np.float64], rotation: NDArray[np.float64]) -> tuple[float, ...]:

@@ -22,7 +22,9 @@ from elepose_ros.body_messages import (
     ids_message,
     joint_state_message,
     region_message,
+    regions_2d,
     skeleton2d_message,
+    skeletons_2d,
 )
 from elepose_ros.tf import message_from_transforms
 
@@ -78,8 +80,7 @@ def test_joint_states_are_what_ros_reads(header: Header) -> None:
 @pytest.mark.parametrize('layout', LAYOUTS)
 def test_a_skeleton_comes_back_through_the_adapter(header: Header, layout: str) -> None:
     given = person(layout)
-    data = skeleton2d_message(header, given, layout, SIZE_PX)
-    message = read('hri_msgs/Skeleton2D', data)
+    message = skeleton2d(header, given, layout)
     check_header(message, header)
     (back,) = people_from_bodies(BodyFrame(header, {'a': message}, 0.0), *SIZE_PX).people
     for column, name in enumerate(COCO_17.joint_names):
@@ -93,7 +94,7 @@ def test_a_skeleton_comes_back_through_the_adapter(header: Header, layout: str) 
 
 def test_a_neck_is_the_middle_of_the_shoulders(header: Header) -> None:
     given = person()
-    message = read('hri_msgs/Skeleton2D', skeleton2d_message(header, given, 'coco_17', SIZE_PX))
+    message = skeleton2d(header, given)
     left, right = (COCO_17.index(f'{side}_shoulder') for side in ('left', 'right'))
     neck = message.skeleton[HRI_18.index('neck')]
     x, y = (given.keypoints_px[left] + given.keypoints_px[right]) / 2
@@ -106,7 +107,7 @@ def test_what_is_missing_or_outside_has_no_confidence(header: Header) -> None:
     given.keypoints_px[0] = np.nan
     given.scores[1] = 0.0
     given.keypoints_px[2] = (-3, 5)
-    message = read('hri_msgs/Skeleton2D', skeleton2d_message(header, given, 'coco_17', SIZE_PX))
+    message = skeleton2d(header, given)
     for name in ('nose', 'left_eye', 'right_eye'):
         point = message.skeleton[HRI_18.index(name)]
         assert (point.x, point.y, point.c) == (0, 0, 0)
@@ -115,20 +116,26 @@ def test_what_is_missing_or_outside_has_no_confidence(header: Header) -> None:
 
 def test_the_region_is_round_what_is_in_the_image(header: Header) -> None:
     given = person()
-    data = region_message(header, given, SIZE_PX)
-    assert data is not None
-    region = read('hri_msgs/NormalizedRegionOfInterest2D', data)
+    (box,) = regions_2d([given], 'coco_17', SIZE_PX)
+    region = read('hri_msgs/NormalizedRegionOfInterest2D', region_message(header, box))
     check_header(region, header)
     wanted = (100.5 / 640, 50.5 / 480, 500.5 / 640, 400.5 / 480)
     assert (region.xmin, region.ymin, region.xmax, region.ymax) == pytest.approx(wanted)
     assert region.c == pytest.approx(given.scores.mean())
-    given.keypoints_px[:, 0] += 350  # the right part hangs out of the image
-    data = region_message(header, given, SIZE_PX)
-    assert data is not None
-    assert read('hri_msgs/NormalizedRegionOfInterest2D', data).xmax == 1
-    given.keypoints_px[:, 0] += 640
-    assert region_message(header, given, SIZE_PX) is None
-    assert region_message(header, Person2D('', *empty()), SIZE_PX) is None
+    half_seen = person()
+    half_seen.scores[1:] = 0.0  # one point alone is no box
+    right = Person2D('', given.keypoints_px + np.float32([350, 0]), given.scores)
+    away = Person2D('', given.keypoints_px + np.float32([900, 0]), given.scores)
+    boxes = regions_2d([right, away, half_seen, Person2D('', *empty())], 'coco_17', SIZE_PX)
+    assert boxes[0, :4] == pytest.approx((450.5 / 640, wanted[1], 1, wanted[3]))
+    assert np.isnan(boxes[1:]).all()
+
+
+def skeleton2d(header: Header, given: Person2D, layout: str = 'coco_17') -> Any:
+    """Return the message of somebody who stands among others."""
+    others = person(layout)
+    points = skeletons_2d([others, given, others], layout, SIZE_PX)
+    return read('hri_msgs/Skeleton2D', skeleton2d_message(header, points[1]))
 
 
 def empty() -> tuple[Any, Any]:

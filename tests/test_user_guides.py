@@ -191,13 +191,9 @@ def test_parameters_named_in_a_page_exist(page: Path) -> None:
 
 # Names with underscores that are something else.
 NOT_PARAMETERS = {
-    *(
-        'camera_info',
-        'camera_elevation',
-        'use_sim_time',
-        'scale_source',
-        'frame_id',
-        'params_file',
-    ),
-    *('lifter_node', 'detector_node', 'static_transform_publisher', 'base_link', 'rviz_frame'),
+    *('camera_info', 'camera_elevation', 'use_sim_time', 'scale_source', 'frame_id'),
+    *('params_file', 'lifter_node', 'detector_node', 'base_link', 'rviz_frame'),
+    *('root_covariance', 'camera_optical_frame'),
+    # of other packages
+    *('bt_enabled', 'pub_resolution', 'camera_frame_id', 'yolo_msgs'),
 }

@@ -193,7 +193,17 @@ def test_parameters_named_in_a_page_exist(page: Path) -> None:
 NOT_PARAMETERS = {
     *('camera_info', 'camera_elevation', 'use_sim_time', 'scale_source', 'frame_id'),
     *('params_file', 'lifter_node', 'detector_node', 'base_link', 'rviz_frame'),
-    *('root_covariance', 'camera_optical_frame'),
+    *('root_covariance', 'camera_optical_frame', 'test_robot_low'),
     # of other packages
     *('bt_enabled', 'pub_resolution', 'camera_frame_id', 'yolo_msgs'),
 }
+
+
+def test_the_scripts_that_measure_what_a_page_says_exist() -> None:
+    named = {
+        path
+        for page in PAGES
+        for path in re.findall(r'python3? ([\w/]+\.py)', page.read_text(encoding='utf-8'))
+    }
+    assert 'benchmarks/people_over_time.py' in named
+    assert not [path for path in named if not (ROOT / path).is_file()]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from node_topics import initialised, topics_page
+from tuning_page import tuning_page
 
 from elepose_ros.parameters import markdown_table
 
@@ -24,6 +25,7 @@ def write(folder: Path) -> None:
     """Write the generated pages into a folder."""
     text = f'{PARAMETERS}{markdown_table()}\n'
     (folder / 'parameters.md').write_text(text, encoding='utf-8')
+    (folder / 'tuning.md').write_text(tuning_page(), encoding='utf-8')
     if importlib.util.find_spec('rclpy') is None:
         print('ROS 2 is not sourced: topics.md, which the nodes tell, stays as it is')
         return

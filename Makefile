@@ -14,7 +14,7 @@ PYTHON_FOLDERS = elepose_core elepose_ros tests $(wildcard benchmarks demo docs)
 # One test: make test T=core/test_images.py, or any argument of pytest.
 T ?=
 # One process takes all that starts nodes, the other the rest; see tests/conftest.py.
-PARALLEL = -n 2 --dist loadgroup
+PARALLEL = -n 2 --dist loadgroup --no-loadscope-reorder
 TEST_ARGUMENTS = $(if $(T),$(if $(wildcard tests/$(T)),tests/$(T),$(T)),)
 BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
 # Steps of a row of the ablations.

@@ -29,7 +29,7 @@ NODES = {
     'lifter_node': ROOT / 'scripts' / 'lifter_node',
     'baseline': ROOT / 'benchmarks' / 'support' / 'baseline_node.py',
 }
-START_S, SETTLED_S = 60.0, 5.0
+START_S = 60.0
 QUANTILES = (50, 95, 99)
 
 
@@ -45,7 +45,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> dict[str, A
             if traffic.first_s is None:
                 raise SystemExit(f'{name} sent no markers:\n{log.read_text()}')
             first_s = traffic.first_s - start_s
-            traffic.run(SETTLED_S)
+            traffic.run(options.settle_s)
             traffic.drain()
             traffic.forget()
             dropped, used_s, begin_s = (
@@ -92,6 +92,7 @@ def main() -> int:
     parser.add_argument('--people', type=int, default=20)
     parser.add_argument('--hz', type=float, default=60.0)
     parser.add_argument('--seconds', type=float, default=60.0)
+    parser.add_argument('--settle-s', type=float, default=5.0, help='before the measuring')
     parser.add_argument('--core', type=int, help='of the node; the last one if not given')
     parser.add_argument('--nodes', nargs='+', choices=tuple(NODES), default=tuple(NODES))
     parser.add_argument('--json', type=Path, metavar='FILE')

@@ -104,6 +104,7 @@ class Probe:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._processes: list[NodeProcess] = []
+        self._clients: dict[tuple[Any, str], Any] = {}
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -162,12 +163,21 @@ class Probe:
             self._executor.spin_once(timeout_sec=0.02)
 
     def call(self, kind: Any, service: str, request: Any) -> Any:
-        client = self.node.create_client(kind, service)
+        """Call a service; what only asks is asked again when no answer comes.
+
+        A server that has just appeared may answer before it knows whom, and the answer is lost.
+        """
+        if (kind, service) not in self._clients:
+            self._clients[kind, service] = self.node.create_client(kind, service)
+        client, futures = self._clients[kind, service], []
         self.until(client.service_is_ready, f'service {service}')
-        future = client.call_async(request)
-        self.until(future.done, f'answer of {service}')
-        self.node.destroy_client(client)
-        return future.result()
+        self.until(
+            lambda: any(future.done() for future in futures),
+            f'answer of {service}',
+            again=lambda: futures.append(client.call_async(request)),
+            period_s=5.0 if kind.__name__.startswith(('Get', 'Describe')) else TIMEOUT_S,
+        )
+        return next(future for future in futures if future.done()).result()
 
     def state_of(self, node: str) -> str:
         from lifecycle_msgs.srv import GetState

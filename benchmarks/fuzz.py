@@ -15,12 +15,14 @@ import argparse
 import collections
 import faulthandler
 import importlib
+import itertools
 import json
 import os
 import random
 import resource
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -49,7 +51,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def work(family: str, seed: int, start: int, progress: Path) -> int:
+def work(family: str, seed: int, numbers: tuple[int, int], progress: Path) -> int:
     """Try the inputs of one chunk and print what came of them; the parent reads it."""
     answer = os.fdopen(os.dup(1), 'w')
     # Image libraries and the middleware talk on both about each damaged input.
@@ -67,7 +69,7 @@ def work(family: str, seed: int, start: int, progress: Path) -> int:
     bugs, hungriest = [], [0.0, '', 0]
     warm_up(from_family, trial)
     log = os.open(progress, os.O_WRONLY | os.O_CREAT)
-    for number in range(start, start + CHUNK):
+    for number in range(*numbers):
         kind = kinds[number % len(kinds)]
         os.pwrite(log, number.to_bytes(8, 'little'), 0)
         faulthandler.dump_traceback_later(HANG_S, exit=True)
@@ -84,7 +86,7 @@ def work(family: str, seed: int, start: int, progress: Path) -> int:
         hungriest = max(hungriest, [peak_mb() - before_mb, kind, number])
     faulthandler.cancel_dump_traceback_later()
     found = {
-        'start': start,
+        'start': numbers[0],
         'counts': counts,
         'slowest': slowest,
         'hungriest': hungriest,
@@ -106,34 +108,50 @@ def warm_up(from_family: Any, trial: Any) -> None:
                 continue
 
 
-def chunk(family: str, seed: int, start: int, folder: Path) -> dict[str, Any]:
+def chunk(family: str, seed: int, numbers: tuple[int, int], folder: Path) -> dict[str, Any]:
     """Run one chunk in a process; where it dies the rest of the chunk is left to the next."""
-    progress = folder / f'{family}.progress'
-    progress.unlink(missing_ok=True)
+    start, end = numbers
+    progress = folder / f'{family}-{seed}-{start}.progress'
     command = [sys.executable, __file__, '--worker', family, '--seed', str(seed)]
-    command += ['--start', str(start), '--folder', str(folder)]
+    command += ['--from-to', str(start), str(end), str(progress)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    number = int.from_bytes(progress.read_bytes(), 'little') if progress.exists() else start
+    progress.unlink(missing_ok=True)
     if done.returncode == 0:
         found: dict[str, Any] = json.loads(done.stdout)
-        found['next'] = start + CHUNK
+        found['next'] = end
         return found
-    number = int.from_bytes(progress.read_bytes(), 'little') if progress.exists() else start
     kind = list(targets(family))[number % len(targets(family))]
     crash = [kind, number, f'the process ended with {done.returncode}', []]
     return {'start': start, 'next': number + 1, 'crashes': [crash]}
 
 
-def run(family: str, wanted: int, seed: int, folder: Path) -> dict[str, Any]:
+def run(family: str, wanted: int, options: argparse.Namespace) -> dict[str, Any]:
     """Try inputs of a family until so many have reached our code."""
-    kept = folder / f'{family}-{seed}.jsonl'
+    kept = options.folder / f'{family}-{options.seed}.jsonl'
     chunks = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    while reached(chunks) < wanted:
-        start = chunks[-1]['next'] if chunks else 0
-        chunks.append(chunk(family, seed, start, folder))
-        with kept.open('a') as file:
-            file.write(json.dumps(chunks[-1]) + '\n')
-        if sys.stderr.isatty():
-            sys.stderr.write(f'{family}: {reached(chunks)} of {wanted}\n')
+    before = max((found['next'] for found in chunks), default=0)
+    starts = itertools.count(-(-before // CHUNK) * CHUNK, CHUNK)
+    lock = threading.Lock()
+
+    def try_chunks() -> None:
+        while True:
+            with lock:
+                if reached(chunks) >= wanted:
+                    return
+                start = next(starts)
+            end = start + CHUNK
+            while start < end:
+                found = chunk(family, options.seed, (start, end), options.folder)
+                start = found['next']
+                with lock, kept.open('a') as file:
+                    chunks.append(found)
+                    file.write(json.dumps(found) + '\n')
+                sys.stderr.write(f'{family}: {reached(chunks)} of {wanted}\n')
+
+    with ThreadPoolExecutor(options.workers) as pool:
+        for future in [pool.submit(try_chunks) for _ in range(options.workers)]:
+            future.result()
     return summary(chunks)
 
 
@@ -183,28 +201,53 @@ def report(family: str, found: dict[str, Any]) -> None:
         print(f'  FOUND {kind} {number}: {what} at {" < ".join(reversed(where))}')
 
 
+def table(found: dict[str, Any]) -> str:
+    """Return the figures of a run for docs/security.md."""
+    lines = [
+        f'`{found["command"]}`:',
+        '',
+        '| Input | taken | refused by us | refused by the middleware | slowest, on the core |',
+        '|---|---|---|---|---|',
+    ]
+    for family in FAMILIES:
+        for kind, figures in found.get(family, {}).get('kinds', {}).items():
+            numbers = [f'{figures.get(key, 0):,}' for key in (*REACHED, 'refused_by_middleware')]
+            lines.append(f'| {kind} | {" | ".join(numbers)} | {figures["slowest_ms"]:.0f} ms |')
+    parts = [found[family] for family in FAMILIES if family in found]
+    bugs = sum(len(part['bugs']) for part in parts)
+    crashes = sum(len(part['crashes']) for part in parts)
+    growth_mb = max(part['largest_growth_mb']['mb'] for part in parts)
+    rest = f'Other exceptions: {bugs}. Crashes and hangs: {crashes}. '
+    rest += f'Memory that one input took: at most {growth_mb:.0f} MB.'
+    return '\n'.join([*lines, '', rest])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--messages', type=int, default=2000, help='that reach our code')
     parser.add_argument('--files', type=int, default=2000, help='pose sets, bundles and bags')
     parser.add_argument('--keypoint-files', type=int, default=2000, help='of other tools')
+    parser.add_argument('--workers', type=int, default=1, help='processes for each of the three')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--json', type=Path, help='write the figures there')
     parser.add_argument(
         '--folder', type=Path, default=ROOT / 'runs' / 'fuzz', help='what an interrupted run found'
     )
+    parser.add_argument('--show', type=Path, metavar='JSON', help='print what a run has found')
     parser.add_argument('--worker', choices=tuple(FAMILIES), help=argparse.SUPPRESS)
-    parser.add_argument('--start', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--from-to', nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.show:
+        print(table(json.loads(options.show.read_text())))
+        return 0
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.worker:
-        progress = options.folder / f'{options.worker}.progress'
-        return work(options.worker, options.seed, options.start, progress)
+        first, end, progress = options.from_to
+        return work(options.worker, options.seed, (int(first), int(end)), Path(progress))
     wanted = {family: getattr(options, family) for family in FAMILIES if getattr(options, family)}
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(len(wanted) or 1) as pool:
         runs = {
-            family: pool.submit(run, family, count, options.seed, options.folder)
-            for family, count in wanted.items()
+            family: pool.submit(run, family, count, options) for family, count in wanted.items()
         }
     found = {family: future.result() for family, future in runs.items()}
     for family in found:

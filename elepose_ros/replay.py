@@ -29,6 +29,8 @@ __all__ = ['Replay', 'StopFlag', 'complain', 'main', 'restamped', 'say']
 _CLOCK_PERIOD_S = 0.025
 _LOOK_AGAIN_S = 0.05
 _STAMPS_KEPT = 64
+# Encapsulation and stamp.
+_SHORTEST_WITH_HEADER = 12
 
 
 def say(text: str) -> None:
@@ -43,11 +45,21 @@ def complain(text: str) -> None:
 
 
 def restamped(data: bytes, stamp_ns: int) -> bytes:
-    """Return CDR bytes of a message that begins with a header, with another stamp."""
-    order = 'little' if data[1] & 1 else 'big'
+    """Return CDR bytes of a message that begins with a header, with another stamp.
+
+    Raises:
+        InputError: They are too short to hold a header.
+    """
+    order = _byte_order(data)
     seconds, rest = divmod(stamp_ns, 1_000_000_000)
     stamp = seconds.to_bytes(4, order, signed=True) + rest.to_bytes(4, order)  # type: ignore[arg-type]
     return data[:4] + stamp + data[12:]
+
+
+def _byte_order(data: bytes) -> str:
+    if len(data) < _SHORTEST_WITH_HEADER:
+        raise InputError(f'a message has {len(data)} bytes; expected a header at its beginning')
+    return 'little' if data[1] & 1 else 'big'
 
 
 class StopFlag:
@@ -178,7 +190,7 @@ class Replay:
     def _bytes_of(self, message: BagMessage) -> bytes:
         if not self._options.stamp_now or not _begins_with_header(message.topic.type):
             return message.data
-        order = 'little' if message.data[1] & 1 else 'big'
+        order = _byte_order(message.data)
         old = int.from_bytes(message.data[4:12], order)  # type: ignore[arg-type]
         # An image and its CameraInfo share a stamp, and must still share it afterwards.
         if old not in self._stamps:

@@ -39,8 +39,9 @@ _COLUMNS = {
     1: coco_columns(_BODY_34.split()),
     2: coco_columns(_BODY_38.split()),
 }
-# 0 = not valid, 2 = hidden: what is sent then is a prediction and no observation.
-_SEEN = (1, 3)
+# 0 = not valid, 2 and 3 = searched for, 3 for the last time: what is sent then is a prediction and
+# no observation.
+_SEEN = 1
 
 
 def people_from_objects(message: Any) -> People2D:
@@ -58,7 +59,7 @@ def people_from_objects(message: Any) -> People2D:
     ids, points, scores = [], [], []
     for number, body in enumerate(message.objects):
         tracked = body.tracking_available
-        if not body.skeleton_available or (tracked and body.tracking_state not in _SEEN):
+        if not body.skeleton_available or (tracked and body.tracking_state != _SEEN):
             continue
         columns = _COLUMNS.get(body.body_format)
         if columns is None:

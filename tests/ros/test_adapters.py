@@ -131,7 +131,7 @@ class TestZed:
         people = people_from_objects(self.message(tracked, untracked)).people
         assert [person.id for person in people] == ['12', '']
 
-    @pytest.mark.parametrize(('state', 'people'), [(0, 0), (1, 1), (2, 0), (3, 1)])
+    @pytest.mark.parametrize(('state', 'people'), [(0, 0), (1, 1), (2, 0), (3, 0)])
     def test_a_prediction_is_no_observation(self, state: int, people: int) -> None:
         body = self.body(0, tracking_available=True, tracking_state=state)
         assert len(people_from_objects(self.message(body)).people) == people

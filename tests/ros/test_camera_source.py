@@ -104,6 +104,17 @@ def test_keypoints_without_a_size_use_that_of_the_calibration() -> None:
     assert source.camera_for(0, 0).width == 640
 
 
+def test_a_camera_that_is_not_calibrated_knows_its_size() -> None:
+    source, _ = make()
+    assert source.image_size() == (0, 0)
+    source.update(calibration(focal_px=0.0, width=320, height=240))
+    assert source.image_size() == (320, 240)
+    half = calibration()
+    half.binning_x = half.binning_y = 2
+    source.update(half)
+    assert source.image_size() == (320, 240)
+
+
 def test_neither_size_nor_calibration_is_refused() -> None:
     source, _ = make()
     with pytest.raises(InputError, match='image size of the keypoints is 0x0'):

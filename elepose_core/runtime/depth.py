@@ -42,8 +42,8 @@ _SENSOR_SPREAD = 0.01
 _RADIUS_PER_SIGMA = 1.87
 # Samples are taken on a square grid around each joint, so far out as a share of the stature.
 _PATCH_SHARE = 0.02
-_PATCH = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 2), -1).reshape(-1, 2)
-_LEAST_SAMPLES = 6
+_PATCH = np.stack(np.meshgrid(*[np.linspace(-1, 1, 4)] * 2), -1).reshape(-1, 2)
+_LEAST_SAMPLES = 4
 # Beside the body lies the background, which is farther: the joint is at a nearer quantile.
 _QUANTILE = 0.35
 _LEAST_JOINTS = 3

@@ -35,7 +35,7 @@ _BEHIND_SKIN_M = np.array([_JOINTS[name][0] for name in H36M_17.joint_names])
 _COUNTS = np.array([_JOINTS[name][1] for name in H36M_17.joint_names])
 # Of the skin's distance from the joint: of one joint, and what all joints of a body share.
 _JOINT_SKIN_SIGMA_M = 0.05
-_BODY_SKIN_SIGMA_M = 0.04
+_BODY_SKIN_SIGMA_M = 0.05
 # A sensor's own error, as a share of the depth.
 _SENSOR_SPREAD = 0.01
 # Of a three-dimensional normal error, the radius that holds 68 % is so many standard deviations.

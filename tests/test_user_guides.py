@@ -207,3 +207,18 @@ def test_the_scripts_that_measure_what_a_page_says_exist() -> None:
     }
     assert 'benchmarks/people_over_time.py' in named
     assert not [path for path in named if not (ROOT / path).is_file()]
+
+
+def test_the_threads_of_the_nodes_stand_in_the_page() -> None:
+    page = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+    files = [*ROOT.glob('elepose_core/runtime/**/*.py'), *ROOT.glob('elepose_ros/**/*.py')]
+    calls = [
+        node
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        if isinstance(node, ast.Call) and re.search(r'Thread$|Worker$', ast.unparse(node.func))
+    ]
+    given = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == 'name']
+    names = {value.value for value in given if isinstance(value, ast.Constant)}
+    assert {'signals', 'second backend'} <= names
+    assert not [name for name in names if f'`{name}`' not in page]

@@ -4,6 +4,7 @@
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +166,10 @@ def test_the_walk_itself_sees_what_it_shall_see(tmp_path: Path) -> None:
     assert 'tyro' in names
     function = ast.parse('def f():\n    if a:\n        b = 1\n    return b').body[0]
     assert _statements(function) == 3
+
+
+def test_the_page_shows_the_rooms_and_their_levels() -> None:
+    page = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| (\d) \| (.*) \|$', page, re.MULTILINE)
+    shown = {room: int(level) for level, rooms in rows for room in re.findall('`(.*?)`', rooms)}
+    assert shown == LEVELS

@@ -46,9 +46,10 @@ _RECENT_S = (3, 6, 12)
 _LEAST_RECENT, _LEAST_OLDER = 2, 5
 # How surely and by how much they differ before the camera counts as moved; less surely will do
 # soon after a jump that would not do by itself.
-_CHANGE_DISTANCE, _CHANGE_AFTER_JUMP, _LEAST_CHANGE_RAD = 2.6, 1.8, math.radians(2.0)
+_CHANGE_DISTANCE, _CHANGE_AFTER_JUMP, _LEAST_CHANGE_RAD = 3.0, 2.1, math.radians(2.0)
 _LEAST_JUMP_RAD = math.radians(2.5)
-_JUMP_OF_ONE, _JUMP_OF_MANY, _SUSPECTED_JUMP = 10.0, 7.0, 6.0
+_CLEAR_JUMP = {1: 10.0, 2: 9.0}
+_JUMP_OF_MANY, _SUSPECTED_JUMP = 7.0, 6.0
 _SUSPICION_NS = 6 * _SECOND_NS
 # After a change that was found by samples these are kept; the status says DISTURBED for so long.
 _KEPT_NS = 2 * _SECOND_NS
@@ -196,8 +197,7 @@ class CameraTilt:
 
     def _judge(self, jump: Jump, stamp_ns: int) -> None:
         """Start anew if a jump is beyond doubt; remember it if it may have been one."""
-        enough = _JUMP_OF_ONE if jump.people == 1 else _JUMP_OF_MANY
-        if jump.significance > enough:
+        if jump.significance > _CLEAR_JUMP.get(jump.people, _JUMP_OF_MANY):
             self._start_anew(stamp_ns, stamp_ns)
         elif jump.significance > _SUSPECTED_JUMP:
             self._suspected_ns = stamp_ns

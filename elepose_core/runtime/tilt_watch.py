@@ -27,6 +27,8 @@ _UP_DOWN_SPREAD, _SIDEWAYS_SPREAD = 0.08, 0.3
 _LEANING_SPREAD_RAD = math.radians(2.5)
 _FREEDOM = 4.0
 _LARGEST_JUMP_RAD = math.radians(10.0)
+# Unless half of the people turn by more, nothing is weighed: that is almost always so, and cheap.
+_NOTICED_RAD = math.radians(2.0)
 # What people's posture adds to the error that the lifter's estimates share, and to their feet.
 _POSTURE_UP_RAD = (math.radians(2.0), math.radians(2.0))
 _POSTURE_FEET = 1.2
@@ -76,7 +78,8 @@ class JumpWatch:
             stamp_ns: Time of the frame.
 
         Returns:
-            The turn since the frame before; None where there is nobody to compare.
+            The turn since the frame before; None where there is nobody to compare or hardly
+            anybody turned.
         """
         step_ns = math.inf if self._stamp_ns is None else stamp_ns - self._stamp_ns
         if step_ns < _STEP_NS:
@@ -93,8 +96,8 @@ class JumpWatch:
             pace[now] = np.where(good[:, None], old + share * (new - old), old)
             paced[now] = known + good
             usable = good & (known >= _LEAST_PACED)
-            if usable.any():
-                surprise = (turns - old * step_s)[usable]
+            surprise = (turns - old * step_s)[usable]
+            if len(surprise) and np.median(np.sqrt((surprise**2).sum(1))) > _NOTICED_RAD:
                 jump = _common_turn(surprise, directions[now[usable]], up_cam, step_s)
         self._stamp_ns, self._tracks, self._directions = stamp_ns, tracks, directions
         self._pace, self._paced = pace, paced

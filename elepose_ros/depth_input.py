@@ -24,6 +24,7 @@ __all__ = ['DepthInput', 'depth_from_message']
 _SAMPLES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 # A detector takes about as long as three images do; more would only fill the memory.
 _KEPT = 8
+_KEPT_BYTES = 64_000_000
 
 
 def depth_from_message(message: Any) -> DepthImage:
@@ -161,3 +162,6 @@ class DepthInput(Part):
             if self._images and stamp_ns < self._images[-1][0]:
                 self._images.clear()  # time jumped back: a bag started anew
             self._images.append((stamp_ns, image))
+            size = max(len(message.data), 1)
+            while len(self._images) > max(_KEPT_BYTES // size, 1):
+                self._images.popleft()

@@ -177,6 +177,15 @@ def test_images_do_not_pile_up(node: _Node, depth: DepthInput) -> None:
     assert len(depth._images) == 8
 
 
+def test_large_images_are_kept_in_smaller_numbers(
+    node: _Node, depth: DepthInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('elepose_ros.depth_input._KEPT_BYTES', 40)  # of 12 each
+    for stamp in range(0, 330, 33):
+        node.send(_at(stamp * MS))
+    assert [stamp // MS for stamp, _ in depth._images] == [231, 264, 297]
+
+
 def test_without_the_parameter_nothing_is_subscribed() -> None:
     node = _Node()
     node.parameters = Parameters()

@@ -9,6 +9,7 @@ from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
+from elepose_core.errors import shown
 from elepose_ros.adapters.hri import BodyFrame, BodyFrames, people_from_bodies
 from elepose_ros.adapters.sources import messages_of, source_of
 from elepose_ros.camera_source import CameraSource
@@ -128,9 +129,9 @@ class BodyInput(Part):
             if type(error).__module__ != 'rclpy.exceptions':
                 raise
             self._node.reporter.warn(
-                f'body {identity}',
-                f'id {identity!r} in {self._tracked.topic_name} makes no topic name ({topic}): '
-                'this body is not read; expected letters, digits and _, a letter first',
+                'body id',
+                f'id {shown(identity)} in {self._tracked.topic_name} makes no topic name: this '
+                'body is not read; expected letters, digits and _, a letter first',
             )
             return
         body.start()

@@ -10,6 +10,7 @@ from typing import Protocol
 __all__ = ['Reporter']
 
 _MOST_TROUBLES = 32
+_MOST_KEYS = 1000
 
 
 class Logger(Protocol):
@@ -104,5 +105,9 @@ class Reporter:
             before_s = self._said_s.get(key)
             if before_s is not None and (once or now_s - before_s < self._every_s):
                 return False
+            # Names of people and frames are in some keys, and they come from outside.
+            self._said_s.pop(key, None)
             self._said_s[key] = now_s
+            if len(self._said_s) > _MOST_KEYS:
+                del self._said_s[next(iter(self._said_s))]
             return True

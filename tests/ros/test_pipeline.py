@@ -18,6 +18,7 @@ from PIL import Image as Picture
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import Trigger
 
 from elepose_core.skeleton import COCO_17, H36M_17
 from elepose_ros import interfaces
@@ -154,6 +155,8 @@ def test_a_broken_image_is_refused_with_one_sentence_and_the_next_one_works(
     said = pipeline.diagnostics[-1].status[0].message
     assert sentence in said
     assert said.startswith('/camera/image_raw: ')
+    explained = pipeline.probe.call(Trigger, '/pipeline/explain', Trigger.Request()).message
+    assert sentence in explained
     # Said once in a while, not once per image; all refusals of a topic share one throttle.
     assert pipeline.process.log().count('[ERROR]') - said_before <= 1
     pipeline.probe.until(

@@ -88,3 +88,13 @@ def test_all_recent_troubles_are_told_the_newest_last_and_not_without_end() -> N
         reporter.error(str(number), str(number))
     assert 10 <= len(reporter.recent_troubles()) <= 32
     assert [*reporter.recent_troubles()][-1] == '999'
+
+
+def test_keys_that_come_from_outside_do_not_pile_up() -> None:
+    journal = _Journal()
+    reporter = Reporter(journal, clock=lambda: 0.0)
+    for number in range(3000):
+        reporter.warn('known', 'known')  # throttled until it is forgotten
+        reporter.warn(f'body {number}', f'body {number}')
+    assert len(reporter._said_s) <= 1000
+    assert 1 <= journal.said.count('known') <= 4

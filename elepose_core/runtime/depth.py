@@ -47,6 +47,8 @@ _LEAST_SAMPLES = 4
 # Beside the body lies the background, which is farther: the joint is at a nearer quantile.
 _QUANTILE = 0.35
 _LEAST_JOINTS = 3
+# Nobody is so much nearer than expected: the lifter's shape has collapsed.
+_ABSURD = 10.0
 _CLEAR_JOINTS = 5
 _CLEAR_SHARE = 0.6
 # Agreement with what was expected counts, but a child must not lose against a table.
@@ -165,7 +167,7 @@ def scale_by_depth(
     is_clear = (agrees * weight).sum(1) >= _CLEAR_SHARE * weight.sum(1)
     return MeasuredScale(
         inverse,
-        np.where(count >= _LEAST_JOINTS, variance * inverse**2, np.inf),
+        np.where((count >= _LEAST_JOINTS) & (inverse < _ABSURD), variance * inverse**2, np.inf),
         is_clear & (count >= _CLEAR_JOINTS),
     )
 

@@ -22,6 +22,8 @@ _ANKLE_SPREAD = 0.012
 # Who walks has one foot in the air; feet that differ by less than so much both stand.
 _FOOT_SHARE = 0.03
 _PIXEL_SIGMA_PX = 1.5
+# Nobody is so much nearer than expected: the lifter's shape has collapsed.
+_ABSURD = 10.0
 # A joint's error is long along the viewing ray and short across it: standard deviations as shares
 # of the radius that holds 68 %.
 _ALONG_RAY, _ACROSS_RAY = 0.9, 0.35
@@ -37,7 +39,8 @@ class GroundScale(NamedTuple):
             distance is not: under the horizon it has no end.
         gradient: (N, 3) of `inverse` by the camera's elevation and roll (1 / rad) and by the
             relative error of its height, which all people have in common.
-        variance: (N,) of what each person adds: joints, pixels, feet; infinite = feet not seen.
+        variance: (N,) of what each person adds: joints, pixels, feet; infinite = feet not seen,
+            or no ratio that a person could have.
     """
 
     inverse: Array
@@ -85,7 +88,7 @@ def scale_by_ground(
     return GroundScale(
         inverse,
         np.concatenate([turns, -inverse[:, None]], axis=1),
-        np.where(feet_seen.any(1), variance, np.inf),
+        np.where(feet_seen.any(1) & (np.abs(inverse) < _ABSURD), variance, np.inf),
     )
 
 

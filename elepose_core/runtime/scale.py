@@ -37,6 +37,7 @@ _MOVED = 16.0
 # Half or twice the height that was assumed, and a bit.
 _LEAST, _MOST = 0.3, 4.0
 _STUDENT = 4.0
+_LEAST_TILT_VARIANCE = 1e-8
 # What contradicts again and again is right in the end.
 _LEAST_BELIEF = 100.0
 
@@ -225,7 +226,8 @@ class ScaleFusion:
         weights[_SHARED:] = 1 / self._tracks['prior']
         if elevation is not None:
             prior[:2] = self._turn(elevation)
-            weights[:2] = 1 / elevation.elevation_variance, 1 / elevation.roll_variance
+            variances = np.array([elevation.elevation_variance, elevation.roll_variance])
+            weights[:2] = 1 / np.maximum(variances, _LEAST_TILT_VARIANCE)
         if surroundings.camera_height_m:
             height, deviation = (
                 surroundings.camera_height_m,

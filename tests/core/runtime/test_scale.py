@@ -242,6 +242,17 @@ def test_mount_that_was_moved_is_noticed(world: World) -> None:
     np.testing.assert_allclose(found.factor, 1, atol=0.04)
 
 
+def test_a_collapsed_shape_spoils_nobody(world: World) -> None:
+    depth = Surroundings(world.height_m, 0.02, DepthImage(np.full((480, 640), 4.0, np.float32)))
+    person = world.person(1.7, 4.0)
+    for _ in range(30):
+        collapsed = np.tile(person[:1] + 1e-9 * np.arange(51).reshape(17, 3), (1, 1))
+        found = world.see([person, collapsed, person * 1e-6], depth)
+        assert np.isfinite(found.factor).all()
+        assert np.isfinite(found.spread).all()
+    assert abs(found.factor[0] - 1) < 0.06
+
+
 def test_reset_forgets_statures(world: World) -> None:
     for _ in range(30):
         world.see([world.person(1.9, 3.0)], _ground(world))

@@ -77,8 +77,9 @@ def body_angles(joints: NDArray[np.floating[Any]]) -> BodyAngles:
     Args:
         joints: (N, 17, 3) layout H36M_17, camera frame, any unit; NaN = unknown.
 
-    Source: closed form for the chains of human_description/urdf/human-tpl.xacro (REP 155).
-        Differs: hri_body_detect fits each limb by numeric optimisation.
+    Source: the chains of urdf/human-tpl.xacro of ros4hri/human_description@3012ada (REP 155).
+        Differs: hri_fullbody@2a6c477 fits the angles of a limb to its end alone, by numeric
+        optimisation, and holds waist and head at 0; here elbow and knee are met, too.
     """
     points = joints.astype(np.float64)
     with np.errstate(invalid='ignore', divide='ignore'):

@@ -20,10 +20,12 @@ two claimed standard deviations; 0.954 is right.
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,7 @@ class Scene:
     told_height_m: float
 
 
+@functools.cache
 def clips(path: Path) -> list[Array]:
     """Return motions (T, 17, 3) of 10 and more frames at 5 Hz: level frame, on the floor."""
     poses = PoseSet.load(path)
@@ -275,30 +278,38 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def rows_of(task: tuple[float, int, argparse.Namespace]) -> list[dict[str, Any]]:
+    """Make and play one scene."""
+    height_m, seed, options = task
+    random = np.random.default_rng([seed, round(10 * height_m)])
+    path = Path(os.environ['ELEPOSE_DATA']) / 'mocap' / f'{options.poses}.npz'
+    view = scene(clips(path), height_m, random)
+    return play(view, Predictor(), (seed, options.settings))
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--scenes', type=int, default=40, help='per camera height')
+    parser.add_argument('--scenes', type=int, default=12, help='per camera height')
     parser.add_argument('--poses', default='test_eye', help='a PoseSet under $ELEPOSE_DATA/mocap')
+    parser.add_argument('--processes', type=int, default=1)
     parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=SETTINGS)
     parser.add_argument('--json', type=Path, metavar='FILE')
     options = parser.parse_args()
     if 'ELEPOSE_DATA' not in os.environ:
         sys.stderr.write('ELEPOSE_DATA is not set; expected the folder that holds mocap/\n')
         return 2
-    motions = clips(Path(os.environ['ELEPOSE_DATA']) / 'mocap' / f'{options.poses}.npz')
-    predictor = Predictor()
     tree: dict[str, Any] = {
         'poses': options.poses,
         'scenes_per_height': options.scenes,
-        'motions': len(motions),
         'camera_height_m': {},
     }
-    for height_m in CAMERAS:
-        rows = []
-        for seed in tqdm(range(options.scenes), disable=None, desc=f'camera at {height_m} m'):
-            random = np.random.default_rng([seed, round(10 * height_m)])
-            rows += play(scene(motions, height_m, random), predictor, (seed, options.settings))
+    tasks = [(height_m, seed, options) for height_m in CAMERAS for seed in range(options.scenes)]
+    with ProcessPoolExecutor(options.processes) as pool:
+        played = list(tqdm(pool.map(rows_of, tasks), total=len(tasks), disable=None))
+    for number, height_m in enumerate(CAMERAS):
+        first = number * options.scenes
+        rows = [row for scene in played[first : first + options.scenes] for row in scene]
         table: dict[str, Any] = {}
         for distance in DISTANCES_M:
             for setting in options.settings:

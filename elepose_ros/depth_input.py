@@ -10,11 +10,11 @@ import numpy as np
 from sensor_msgs.msg import Image
 
 from elepose_core.errors import InputError, shown
+from elepose_core.geometry.camera import Camera
 from elepose_core.runtime.bounds import check_header
 from elepose_core.runtime.depth import DepthImage
 from elepose_ros.conversions import stamp_ns_from_header
 from elepose_ros.endpoints import Topic
-from elepose_ros.frames import Frame
 from elepose_ros.inputs import Input
 from elepose_ros.lifecycle import Part, PartsNode
 
@@ -118,16 +118,16 @@ class DepthInput(Part):
         state = 'used' if self._has_matched else 'none so far'
         return {'depth': state, 'depth topic': self._input.topic_name}
 
-    def depth_for(self, frame: Frame) -> DepthImage | None:
+    def depth_for(self, stamp_ns: int, camera: Camera) -> DepthImage | None:
         """Return the depth image nearest in time to a frame; None = lift it without.
 
         Args:
-            frame: Its stamp counts, and the size of its image.
+            stamp_ns: Time of the frame.
+            camera: What it was taken with; the size of its image counts.
         """
         if self._input is None:
             return None
         max_age_s = self._node.parameters.depth_max_age_s
-        stamp_ns = frame.people.stamp_ns
         with self._lock:
             images = list(self._images)
         apart_ns, image = min(
@@ -146,7 +146,7 @@ class DepthInput(Part):
             )
             return None
         try:
-            image.check_size(frame.width, frame.height)
+            image.check_size(camera.width, camera.height)
         except InputError as error:
             self._node.reporter.warn(
                 'depth size', f'{self._input.topic_name}: {error}; lifting without'

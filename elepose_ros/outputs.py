@@ -13,6 +13,7 @@ from rclpy.duration import Duration
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from elepose_core.geometry.camera import Camera
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
 from elepose_core.runtime.people import Skeletons3D, Surroundings
 from elepose_core.runtime.predictor import Predictor
@@ -120,7 +121,7 @@ class SkeletonOutput(Part):
         """
         statistics = self._node.statistics
         camera = self._cameras.camera_for(frame.width, frame.height)
-        surroundings = self._surroundings(frame)
+        surroundings = self._surroundings(frame.people.stamp_ns, camera)
         with statistics.measure('lift'):
             result = self._lifter_now().lift(frame.people, camera, surroundings)
         with statistics.measure('publish'):
@@ -262,12 +263,12 @@ class SkeletonOutput(Part):
             self._lifter.exchange(predictor)
         return self._lifter
 
-    def _surroundings(self, frame: Frame) -> Surroundings:
+    def _surroundings(self, stamp_ns: int, camera: Camera) -> Surroundings:
         parameters = self._node.parameters
         return Surroundings(
             camera_height_m=self._gravity.camera_height_m or parameters.camera_height_m,
             camera_height_deviation_m=parameters.camera_height_deviation_m,
-            depth=self._depth.depth_for(frame),
+            depth=self._depth.depth_for(stamp_ns, camera),
         )
 
     def _exchange(self, predictor: Predictor) -> None:

@@ -15,9 +15,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from elepose_core.errors import InputError
-from elepose_core.runtime.people import People2D
+from elepose_core.geometry.camera import Camera
 from elepose_ros.depth_input import DepthInput, depth_from_message
-from elepose_ros.frames import Frame
 from elepose_ros.parameters import Parameters
 from elepose_ros.reports import Reporter
 from elepose_ros.stages import StageStatistics
@@ -104,8 +103,8 @@ def _at(stamp_ns: int, kind: str = '<u2', encoding: str = '16UC1') -> Image:
     return _message(kind, encoding, header=Header(stamp=stamp))
 
 
-def _frame(stamp_ns: int, width: int = 3, height: int = 2) -> Frame:
-    return Frame(Header(), People2D(stamp_ns, 'coco_17', ()), width, height, 0.0)
+def _frame(stamp_ns: int, width: int = 3, height: int = 2) -> tuple[int, Camera]:
+    return stamp_ns, Camera(np.diag([3.0, 3.0, 1.0]), width, height)
 
 
 MS = 1_000_000
@@ -127,7 +126,7 @@ def test_the_image_nearest_in_time_is_taken(node: _Node, depth: DepthInput) -> N
     node.send(_at(1000 * MS))
     node.send(_at(1033 * MS, '<f4', '32FC1'))
     for stamp, kind in ((1010, 'u'), (1030, 'f'), (1080, 'f'), (960, 'u')):
-        found = depth.depth_for(_frame(stamp * MS))
+        found = depth.depth_for(*_frame(stamp * MS))
         assert found is not None
         assert found.values.dtype.kind == kind
     assert depth.facts()['depth'] == 'used'
@@ -135,10 +134,10 @@ def test_the_image_nearest_in_time_is_taken(node: _Node, depth: DepthInput) -> N
 
 
 def test_no_depth_in_time_is_said_once(node: _Node, depth: DepthInput) -> None:
-    assert depth.depth_for(_frame(0)) is None
+    assert depth.depth_for(*_frame(0)) is None
     node.send(_at(1000 * MS))
     for stamp in (900, 1051, 1100):
-        assert depth.depth_for(_frame(stamp * MS)) is None
+        assert depth.depth_for(*_frame(stamp * MS)) is None
     (line,) = node.log.lines
     assert line.startswith('no depth image within depth_max_age_s = 0.05 s of a frame')
     assert '/depth' in line
@@ -146,9 +145,9 @@ def test_no_depth_in_time_is_said_once(node: _Node, depth: DepthInput) -> None:
 
 def test_another_aspect_ratio_is_said_and_lifted_without(node: _Node, depth: DepthInput) -> None:
     node.send(_at(0))
-    assert depth.depth_for(_frame(0, 600, 400)) is not None, 'a plain resize'
-    assert depth.depth_for(_frame(0, 0, 0)) is not None, 'the size of the image is not known'
-    assert depth.depth_for(_frame(0, 640, 480)) is None
+    assert depth.depth_for(*_frame(0, 600, 400)) is not None, 'a plain resize'
+    assert depth.depth_for(*_frame(0, 0, 0)) is not None, 'the size of the image is not known'
+    assert depth.depth_for(*_frame(0, 640, 480)) is None
     (line,) = node.log.lines
     assert line.startswith('/depth: depth image is 3x2 but the image is 640x480')
 
@@ -158,22 +157,22 @@ def test_a_wrong_image_is_refused_and_the_next_one_works(node: _Node, depth: Dep
     assert node.statistics.counts()['refused'] == 1
     assert "/depth: encoding of the depth image is 'bgr8'" in node.log.lines[0]
     node.send(_at(0))
-    assert depth.depth_for(_frame(0)) is not None
+    assert depth.depth_for(*_frame(0)) is not None
 
 
 def test_time_that_jumps_back_and_a_reset_forget(node: _Node, depth: DepthInput) -> None:
     for stamp in (1000, 1033, 10):
         node.send(_at(stamp * MS))
-    assert depth.depth_for(_frame(1033 * MS)) is None
-    assert depth.depth_for(_frame(10 * MS)) is not None
+    assert depth.depth_for(*_frame(1033 * MS)) is None
+    assert depth.depth_for(*_frame(10 * MS)) is not None
     depth.reset()
-    assert depth.depth_for(_frame(10 * MS)) is None
+    assert depth.depth_for(*_frame(10 * MS)) is None
 
 
 def test_images_do_not_pile_up(node: _Node, depth: DepthInput) -> None:
     for stamp in range(0, 10_000, 33):
         node.send(_at(stamp * MS))
-    assert depth.depth_for(_frame(0)) is None
+    assert depth.depth_for(*_frame(0)) is None
     assert len(depth._images) == 8
 
 
@@ -192,7 +191,7 @@ def test_without_the_parameter_nothing_is_subscribed() -> None:
     depth = DepthInput(node)  # type: ignore[arg-type]
     depth.start()
     assert node.send is None
-    assert depth.depth_for(_frame(0)) is None
+    assert depth.depth_for(*_frame(0)) is None
     assert (depth.facts(), depth.faults(), node.log.lines) == ({}, {}, [])
     depth.watch()
     depth.stop()

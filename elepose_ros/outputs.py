@@ -27,7 +27,7 @@ from elepose_ros.frames import Frame
 from elepose_ros.gravity_input import GravityInput
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
-from elepose_ros.model_service import model_text
+from elepose_ros.model_service import model_text, ready_predictor
 from elepose_ros.mount_file import save_mount
 from elepose_ros.parameters import Parameters
 from elepose_ros.qos import result_qos, tf_qos
@@ -89,6 +89,8 @@ class SkeletonOutput(Part):
         self._depth, self._gravity = place
         self._then = then
         self._predictor = predictor
+        self._wanted = _where(node.parameters)
+        self._moving: threading.Thread | None = None
         self._device = predictor.backend.name
         node.attach_lifter(self._exchange, lambda: self._predictor.backend.name)
         self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
@@ -172,6 +174,7 @@ class SkeletonOutput(Part):
             self._node.reporter.info(f'lifts with {backend.description}')
         if backend.trouble:
             self._node.reporter.warn('backend', backend.trouble, once=True)
+        self._follow_device()
         # Once per frame at most: transforms move on when frames do not.
         if self._last is not None and self._last is not self._compared:
             self._compared = self._last
@@ -271,9 +274,32 @@ class SkeletonOutput(Part):
             depth=self._depth.depth_for(stamp_ns, camera),
         )
 
+    def _follow_device(self) -> None:
+        """Load the lifter for another device or number of threads; it lifts on until then."""
+        parameters, predictor = self._node.parameters, self._predictor
+        if _where(parameters) == self._wanted or (self._moving and self._moving.is_alive()):
+            return
+        self._wanted = _where(parameters)
+
+        def move() -> None:
+            try:
+                self._predictor = ready_predictor(
+                    parameters, predictor.folder, predictor.backend.name
+                )
+            except Exception as error:
+                self._node.reporter.warn('device', f'the lifter stays as it is: {error}')
+
+        # A daemon: a node that is told to end does not wait for an engine.
+        self._moving = threading.Thread(target=move, name='device', daemon=True)
+        self._moving.start()
+
     def _exchange(self, predictor: Predictor) -> None:
         """Lift with another model from the next frame on; the frame at hand is finished."""
         self._predictor = predictor
+
+
+def _where(parameters: Parameters) -> tuple[str, int]:
+    return parameters.device, parameters.num_threads
 
 
 def _options(parameters: Parameters) -> LiftingOptions:

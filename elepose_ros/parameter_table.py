@@ -85,7 +85,7 @@ class Parameters:
         dynamic=True,
         used_by=(DETECTOR,),
     )
-    num_threads: int = _row(1, 'threads of each of the two networks', low=1, high=64)
+    num_threads: int = _row(1, 'threads of each of the two networks', low=1, high=64, dynamic=True)
     model: str = _row(
         'default',
         'bundle of the lifter: "default" or the path of a folder; ~/load_model changes it while '
@@ -102,6 +102,7 @@ class Parameters:
         'auto',
         'where the lifter runs; auto = the fastest that is here; the detector runs on the CPU',
         choices=DEVICES,
+        dynamic=True,
         used_by=(LIFTER,),
     )
     stature_m: float = _row(

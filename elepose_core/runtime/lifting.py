@@ -149,19 +149,18 @@ class PeopleLifter:
             self._scales.reset()
         if options.elevation_memory_s != before.elevation_memory_s:
             self._scales = ScaleFusion(options.elevation_memory_s)
-            self.exchange(self.predictor)
+            self._start_tilt_anew()
 
     def exchange(self, predictor: Predictor) -> None:
-        """Lift with another model from the next frame on.
+        """Lift with another model, or the same one elsewhere, from the next frame on.
 
-        People keep their tracks and smoothing. Elevation and scale start anew: what the model
-        before said of them has that model's error.
+        People keep their tracks and smoothing. With another model elevation and scale start anew:
+        what the one before said of them has that model's error.
         """
+        is_other = predictor.manifest.sha256 != self.predictor.manifest.sha256
         self.predictor = predictor
-        self._elevation = CameraTilt(
-            _elevation_error_rad(predictor), self.options.elevation_memory_s
-        )
-        self._scales.unlearn()
+        if is_other:
+            self._start_tilt_anew()
 
     def lift(
         self, people: People2D, camera: Camera, surroundings: Surroundings | None = None
@@ -205,6 +204,12 @@ class PeopleLifter:
             was_reset=was_reset,
             sources=tuple(usable.sources),
         )
+
+    def _start_tilt_anew(self) -> None:
+        self._elevation = CameraTilt(
+            _elevation_error_rad(self.predictor), self.options.elevation_memory_s
+        )
+        self._scales.unlearn()
 
     def _usable(self, people: People2D, camera: Camera) -> '_Usable':
         """Convert to the lifter's layout and keep those with enough joints."""

@@ -73,7 +73,7 @@ class Predictor:
                 the device is not here.
         """
         bundle = open_bundle(model)
-        self._manifest = bundle.manifest
+        self._manifest, self._folder = bundle.manifest, bundle.folder
         if bundle.manifest.joint_layout != H36M_17.name:
             raise InputError(
                 f'{bundle.folder}: joint_layout is {shown(bundle.manifest.joint_layout)}; '
@@ -87,6 +87,11 @@ class Predictor:
     def backend(self) -> Backend:
         """Return what computes the graph; it says where, why, and what troubles it."""
         return self._backend
+
+    @property
+    def folder(self) -> Path:
+        """Return where the loaded bundle lies."""
+        return self._folder
 
     @property
     def manifest(self) -> Manifest:

@@ -5,6 +5,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_typ
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.parameter import Parameter
 
 from elepose_core import bundle as bundles
 from elepose_core.errors import InputError
 from elepose_ros import interfaces, model_service
 from elepose_ros.conversions import stamp_ns_from_header
 from elepose_ros.model_service import allowed_bundle
+from elepose_ros.outputs import SkeletonOutput
 
 # Fewer than wait before a node, more than one, so that the change comes between two that wait.
 IN_FLIGHT = 4
@@ -210,3 +213,32 @@ def test_a_manager_can_go_on_while_a_model_loads(probe: Any, inside: Any) -> Non
     assert probe.call(ChangeState, '/busy/change_state', request).success
     probe.until(loading.done, 'the answer')
     assert loading.result().success
+
+
+def test_device_and_threads_follow_their_parameters(probe: Any, inside: Any) -> None:
+    node = inside('moved', camera_info_timeout_s=0.0)
+    (output,) = (part for part in node._parts if isinstance(part, SkeletonOutput))
+
+    def follow(condition: Callable[[], bool], what: str, **parameters: Any) -> None:
+        values = [Parameter(name, value=value) for name, value in parameters.items()]
+        assert all(result.successful for result in node.set_parameters(values))
+
+        def holds() -> bool:
+            output.watch()
+            return condition()
+
+        probe.until(holds, what)
+
+    first = output._predictor
+    follow(lambda: output._predictor is not first, 'two threads', num_threads=2)
+    second = output._predictor
+    assert second.manifest == first.manifest
+    # There is no GPU where this runs; where there is one, it moves there.
+    follow(
+        lambda: (
+            'the lifter stays as it is' in '\n'.join(node.explain())
+            or second is not output._predictor
+        ),
+        'a word on the GPU',
+        device='cuda',
+    )

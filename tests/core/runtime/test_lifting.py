@@ -484,8 +484,15 @@ def test_another_model_keeps_the_people_and_starts_the_elevation_anew(
 ) -> None:
     before = _lift(lifter, 0, person())
     assert _lift(lifter, 1000, person()).elevation.samples == 2  # type: ignore[union-attr]
-    lifter.exchange(Predictor(tiny_bundle.folder))
-    after = _lift(lifter, 1033, person())
+    other = Predictor(tiny_bundle.folder)
+    lifter.exchange(other)
+    same = _lift(lifter, 2000, person())
+    assert same.elevation is not None
+    assert same.elevation.samples == 3, 'the same model on another device'
+    another = Predictor(tiny_bundle.folder)
+    another._manifest = another.manifest.model_copy(update={'sha256': 64 * '0'})
+    lifter.exchange(another)
+    after = _lift(lifter, 2033, person())
     assert after.skeletons[0].track == before.skeletons[0].track
     assert not after.was_reset
     assert after.elevation is not None

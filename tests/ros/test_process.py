@@ -23,6 +23,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ('pipeline', {'detector_model_path': '/no/file.onnx'}, '/no/file.onnx'),
     ('lifter_node', {'device': 'gpu'}, "parameter device is 'gpu'; expected one of auto, cpu"),
     ('lifter_node', {'stature_m': 9.0}, 'parameter stature_m'),
+    ('lifter_node', {'max_people': 'many'}, 'parameter max_people is not an integer in 1 to 200'),
     ('detector_node', {'detector': 'yolo'}, "parameter detector is 'yolo'; expected one of"),
     ('detector_node', {'detector': 'none'}, 'lifter_node'),
 ]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies as ROS4HRI publishes them (REP 155), all from one node."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -108,7 +108,8 @@ class HriOutput(Part):
         }
         self._transforms = _transform_publisher(node, PUBLISH_HRI)
         self._ids = make_publisher(node, messages.IdsList, f'{_BODIES}/tracked', result_qos())
-        self._bodies: dict[int, _Body] = {}
+        # By the person's id: track numbers start anew when parameters change, ids need not.
+        self._bodies: dict[str, _Body] = {}
         self._last_ns = 0
         self._header = Header()
 
@@ -180,33 +181,33 @@ class HriOutput(Part):
         is_back = result.was_reset or result.stamp_ns < self._last_ns
         self._last_ns = result.stamp_ns
         gone = [
-            track
-            for track, body in self._bodies.items()
+            identity
+            for identity, body in self._bodies.items()
             if is_back or result.stamp_ns - body.seen_ns > gap_ns
         ]
         self._drop(gone)
 
     def _known(self, result: Skeletons3D) -> list[_Known]:
         """Return the people of a frame who have topics; some that are new get theirs."""
-        present = {skeleton.track for skeleton in result.skeletons}
+        identities = _identities(result.skeletons)
         new = 0
         known = []
-        for number, skeleton in enumerate(result.skeletons):
-            body = self._bodies.get(skeleton.track)
-            if body is None and new < _NEW_PER_FRAME and self._make_room(present):
+        for number, (identity, skeleton) in enumerate(identities.items()):
+            body = self._bodies.get(identity)
+            if body is None and new < _NEW_PER_FRAME and self._make_room(identities.keys()):
                 new += 1
-                body = self._bodies[skeleton.track] = self._new_body(skeleton)
+                body = self._bodies[identity] = self._new_body(skeleton)
             if body is not None:
                 body.seen_ns = result.stamp_ns
                 known.append(_Known(number, skeleton, body))
         return known
 
-    def _make_room(self, present: set[int]) -> bool:
+    def _make_room(self, present: Collection[str]) -> bool:
         """Drop who is away longest when there are as many bodies as there may be."""
         if len(self._bodies) < self._node.parameters.max_people:
             return True
-        away = [track for track in self._bodies if track not in present]
-        self._drop(sorted(away, key=lambda track: self._bodies[track].seen_ns)[:1])
+        away = [identity for identity in self._bodies if identity not in present]
+        self._drop(sorted(away, key=lambda identity: self._bodies[identity].seen_ns)[:1])
         return bool(away)
 
     def _new_body(self, skeleton: Skeleton3D) -> _Body:
@@ -223,9 +224,9 @@ class HriOutput(Part):
         }
         return _Body(name, publishers, 0)
 
-    def _drop(self, tracks: Iterable[int]) -> None:
-        for track in tracks:
-            for publisher in self._bodies.pop(track).publishers.values():
+    def _drop(self, identities: Iterable[str]) -> None:
+        for identity in identities:
+            for publisher in self._bodies.pop(identity).publishers.values():
                 self._node.destroy_publisher(publisher)
 
 
@@ -255,6 +256,15 @@ class JointFrames(Part):
     def close(self) -> None:
         """End the publisher."""
         self._node.destroy_lifecycle_publisher(self._transforms)
+
+
+def _identities(skeletons: Sequence[Skeleton3D]) -> dict[str, Skeleton3D]:
+    """Return people by id; a sender's id may be the number of another one's track."""
+    found: dict[str, Skeleton3D] = {}
+    for skeleton in skeletons:
+        is_taken = skeleton.id in found
+        found[f'{skeleton.id}/{skeleton.track}' if is_taken else skeleton.id] = skeleton
+    return found
 
 
 def _listened(known: list[_Known], topic: str) -> list[int]:

@@ -199,6 +199,24 @@ def test_two_with_names_that_look_alike_are_kept_apart(hri: Any) -> None:
     assert len(topics(node)) == 6
 
 
+def test_a_body_is_known_by_its_id_whatever_its_track(hri: Any) -> None:
+    """Tracks are counted anew when a parameter of the lifter changes."""
+    node, output = hri()
+    for stamp_s in (1.0, 1.1):
+        output.publish(result(stamp_s, skeleton(0, 'anna'), skeleton(1, 'bert')), frame(2))
+    made = len(node.made)
+    output.publish(result(1.2, skeleton(0, 'bert'), skeleton(1, 'anna')), frame(2))
+    assert tracked(node) == ['anna', 'bert']
+    assert len(node.made) == made
+
+
+def test_an_id_that_is_also_the_number_of_a_track_is_another_person(hri: Any) -> None:
+    node, output = hri()
+    for stamp_s in (1.0, 1.1):
+        output.publish(result(stamp_s, skeleton(7, '3'), skeleton(3)), frame(2))
+    assert tracked(node) == ['b3', 'b3_3']
+
+
 def test_without_hips_there_is_no_frame_but_the_rest(hri: Any) -> None:
     node, output = hri()
     joints = JOINTS.copy()

@@ -33,7 +33,7 @@ SAME_LEVEL = {
     ('detect', 'images'): 'a detector takes pixels',
 }
 FOR_ROS = {
-    *('runtime', 'skeleton', 'bundle', 'detect', 'images', 'errors'),
+    *('runtime', 'skeleton', 'bundle', 'detect', 'images', 'errors', 'files'),
     *('geometry.camera', 'geometry.elevation'),
 }
 # Two tools beside the nodes stand in for `ros2 bag` where it is absent.

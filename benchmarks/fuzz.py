@@ -131,7 +131,8 @@ def run(family: str, wanted: int, options: argparse.Namespace) -> dict[str, Any]
     kept = options.folder / f'{family}-{options.seed}.jsonl'
     chunks = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     before = max((found['next'] for found in chunks), default=0)
-    starts = itertools.count(-(-before // CHUNK) * CHUNK, CHUNK)
+    size = min(CHUNK, wanted)
+    starts = itertools.count(before, size)
     lock = threading.Lock()
 
     def try_chunks() -> None:
@@ -140,7 +141,7 @@ def run(family: str, wanted: int, options: argparse.Namespace) -> dict[str, Any]
                 if reached(chunks) >= wanted:
                     return
                 start = next(starts)
-            end = start + CHUNK
+            end = start + size
             while start < end:
                 found = chunk(family, options.seed, (start, end), options.folder)
                 start = found['next']

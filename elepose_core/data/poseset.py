@@ -234,6 +234,12 @@ def _cameras(value: NDArray[Any], source: str) -> NDArray[np.float64]:
             f'{source}: camera_matrix has a focal length that is not in {low:g}..{high:g} px, '
             f'or an entry that is not finite or beyond {high:g}'
         )
+    below = np.abs(cameras[:, [1, 2, 2, 2], [0, 0, 1, 2]] - (0, 0, 0, 1))
+    if (below > 1e-6).any():
+        raise InputError(
+            f'{source}: camera_matrix {below.any(1).argmax()} is no K; '
+            'expected rows fx s cx, 0 fy cy and 0 0 1'
+        )
     return cameras
 
 

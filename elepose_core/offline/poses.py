@@ -49,10 +49,6 @@ def lifted(
     usable = np.asarray(seen.any(1))
     scores = np.where(seen, poses.scores, 0).astype(np.float32)
     lifts = predictor.lift(rays.astype(np.float32), scores)
-    cameras = [
-        Camera(matrix, int(width), int(height), assumed=assumed_camera)
-        for matrix, (width, height) in zip(poses.camera_matrix, poses.image_size, strict=True)
-    ]
     results = {
         'lifted_joints_cam_m': np.full((len(poses), len(H36M_17), 3), np.nan, np.float32),
         'lifted_sigma_m': np.full((len(poses), len(H36M_17)), np.nan, np.float32),
@@ -60,8 +56,12 @@ def lifted(
         'lifted_up_cam': np.where(usable[:, None], lifts.up_cam, np.float32(np.nan)),
         'lifted_plausibility': np.where(usable, lifts.plausibility, np.float32(np.nan)),
     }
-    for index, camera in enumerate(cameras):
-        rows = np.flatnonzero(usable & (poses.camera_index == index))
+    rows = np.flatnonzero(usable)
+    if len(rows):
+        # Whether it is assumed is all that counts of a camera here, and that is the same for all.
+        first = poses.camera_index[rows[0]]
+        width, height = (int(side) for side in poses.image_size[first])
+        camera = Camera(poses.camera_matrix[first], width, height, assumed=assumed_camera)
         placed = place_by_stature(
             lifts.joints_cam[rows], lifts.sigma[rows], scores[rows] > 0, camera, options.stature_m
         )

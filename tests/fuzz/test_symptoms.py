@@ -10,6 +10,7 @@ import resource
 import shutil
 import sqlite3
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,7 +29,9 @@ from elepose_core.files import read_bounded
 from elepose_core.geometry.camera import Camera
 from elepose_core.images import rgb_from_compressed, rgb_from_raw
 from elepose_core.offline.keypoint_files import read_coco
+from elepose_core.offline.poses import lifted
 from elepose_core.runtime.backends.interface import Graph
+from elepose_core.runtime.lifting import LiftingOptions
 from elepose_core.runtime.predictor import Predictor
 
 CORPUS = Path(__file__).parent / 'corpus'
@@ -173,6 +176,7 @@ def test_pickled_object_in_a_pose_set_is_not_made(tmp_path: Path) -> None:
         ({'image_size': np.array([2**40, 480])}, 'image_size has 1099511627776; expected'),
         ({'keypoints_px': np.full((6, 17, 2), 1e30)}, r'keypoints_px reaches 1e\+30; expected'),
         ({'camera_matrix': K * 1e-300}, 'focal length that is not in'),
+        ({'camera_matrix': K * [[1], [1], [0]]}, 'camera_matrix 0 is no K; expected rows'),
         ({'fps': np.zeros((2, 2))}, r'fps is \[\[0\. 0\.\] \[0\. 0\.\]\]; expected one number'),
     ],
 )
@@ -184,6 +188,27 @@ def test_values_beyond_all_bounds_wrap_round_or_overflow(
     with pytest.raises(InputError, match=sentence) as caught:
         PoseSet.from_arrays(arrays, 'poses.npz')
     assert '\n' not in str(caught.value)
+
+
+def test_pose_set_with_a_camera_for_each_pose_takes_for_ever(tmp_path: Path) -> None:
+    number = 20_000
+    poses = PoseSet.from_arrays(
+        {
+            'keypoints_px': np.random.default_rng(0).uniform(0, 480, (number, 17, 2)),
+            'camera_matrix': np.tile(K, (number, 1, 1)),
+            'camera_index': np.arange(number),
+            'image_size': np.array([640, 480]),
+            'clip_index': np.arange(number),
+            'frame_index': np.zeros(number, np.int64),
+            'fps': np.array(30.0),
+        },
+        'poses.npz',
+    )
+    begin_s = time.process_time()
+    found = lifted(poses, Predictor(CORPUS / 'bundle.elepose'), LiftingOptions())
+    # One camera after the other took a minute.
+    assert time.process_time() - begin_s < 10
+    assert np.isfinite(found.extra['lifted_root_cam_m']).all()
 
 
 # --- pipes and folders in the place of files

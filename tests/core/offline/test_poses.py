@@ -28,7 +28,7 @@ def predictor(tiny_bundle: Bundle) -> Predictor:
 def poses(crowd_of: Callable[..., Any], pose_set_of: Callable[..., PoseSet]) -> PoseSet:
     whole = pose_set_of(crowd_of(20, seed=8))
     scores = whole.scores.copy()
-    whole.keypoints_px[5, 16] = 1e9  # beyond any view
+    whole.keypoints_px[5, 16] = 1e6  # beyond any view
     scores[3, 5] = 0.1  # one joint below the limit
     scores[4, 4:] = 0.0  # four joints are too few
     return replace(whole, scores=scores, extra={'licence': np.array('CC0')})

@@ -14,9 +14,13 @@ baseline, a mean of the lifter's estimates weighted by their variances, takes th
 """
 
 import argparse
+import contextlib
+import functools
 import json
 import math
+import multiprocessing
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +103,15 @@ def errors(prefix: str, found: Elevation, up_cam: Array) -> dict[str, float]:
     }
 
 
-def scene(people: int, recorded: list[Array], predictor: Predictor, seed: int) -> dict[str, float]:
+@functools.cache
+def parts(motion: Path) -> tuple[list[Array], Predictor]:
+    """Return motions and lifter, loaded once in each process."""
+    return motions(PoseSet.load(motion)), Predictor()
+
+
+def scene(motion: Path, seed: int, people: int) -> dict[str, float]:
     """Play one scene."""
+    recorded, predictor = parts(motion)
     random = np.random.default_rng(seed)
     room, noise_px = random_room(random), random.uniform(3.0, 5.0)
     seconds = STILL_S + KNOCKED_S
@@ -165,6 +176,22 @@ def summary(scenes: list[dict[str, float]]) -> dict[str, float]:
     }
 
 
+def played(options: argparse.Namespace) -> Iterator[dict[str, float]]:
+    """Play the scenes, with 1, 3 and 10 people in turn; yield what each gave, in order."""
+    seeds = range(options.first, options.first + options.scenes)
+    people = [PEOPLE[number % len(PEOPLE)] for number in range(options.scenes)]
+    jobs = [(options.motion, seed, count) for seed, count in zip(seeds, people, strict=True)]
+    if options.workers == 1:
+        yield from (scene(*job) for job in jobs)
+        return
+    with multiprocessing.get_context('spawn').Pool(options.workers) as pool:
+        yield from pool.imap(_scene, jobs)
+
+
+def _scene(job: tuple[Path, int, int]) -> dict[str, float]:
+    return scene(*job)
+
+
 def main() -> None:
     """Play the scenes, print a line for each number of people, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -172,16 +199,17 @@ def main() -> None:
     parser.add_argument('--motion', type=Path, default=default, help='PoseSet with 3D truth')
     parser.add_argument('--scenes', type=int, default=200)
     parser.add_argument('--first', type=int, default=0, help='seed of the first scene')
+    parser.add_argument('--workers', type=int, default=1, help='processes; figures stay the same')
     parser.add_argument('--json', type=Path, metavar='FILE')
     options = parser.parse_args()
-    recorded, predictor = motions(PoseSet.load(options.motion)), Predictor()
     scenes: dict[int, list[dict[str, float]]] = defaultdict(list)
-    for number in range(options.scenes):
-        people = PEOPLE[number % len(PEOPLE)]
-        scenes[people].append(scene(people, recorded, predictor, options.first + number))
-        if number % 20 == 19:
-            print(f'{number + 1} of {options.scenes} scenes', flush=True)
-    tree: dict[str, Any] = {'motion': options.motion.name, 'scenes': options.scenes}
+    # Ctrl-C leaves the figures of the scenes that are done.
+    with contextlib.suppress(KeyboardInterrupt):
+        for number, found in enumerate(played(options)):
+            scenes[PEOPLE[number % len(PEOPLE)]].append(found)
+            if number % 20 == 19:
+                print(f'{number + 1} of {options.scenes} scenes', flush=True)
+    tree: dict[str, Any] = {'motion': options.motion.name, 'first_seed': options.first}
     tree['all'] = summary([found for some in scenes.values() for found in some])
     tree['people'] = {str(people): summary(some) for people, some in scenes.items()}
     for name, found in [('all', tree['all']), *tree['people'].items()]:

@@ -117,7 +117,8 @@ class Parameters:
     camera_height_m: float = _row(
         0.0,
         'height of the camera above the ground that people stand on; with it and the camera '
-        'elevation that they show, their feet tell how far away they are; 0 = unknown',
+        'elevation that they show, their feet tell how far away they are; 0 = unknown, which is '
+        'better for a camera below about a metre',
         unit='m',
         low=0.0,
         high=100.0,

@@ -32,6 +32,7 @@ from elepose_core.bags import BagReader, TopicQos, writing_bag  # noqa: E402
 from elepose_core.errors import InputError  # noqa: E402
 from elepose_core.offline import bag_messages as messages  # noqa: E402
 from elepose_core.offline.results import LiftedFrames, frames_from_bag  # noqa: E402
+from elepose_core.runtime.messages import people_from_message  # noqa: E402
 from elepose_core.skeleton import LAYOUTS  # noqa: E402
 from elepose_core.visualize import Motion, Still, write_page, write_picture  # noqa: E402
 
@@ -226,7 +227,7 @@ def _motion(recording: Recording, source: Path, bag: Path, frames: LiftedFrames)
     keypoints: dict[int, Any] = {}
     with BagReader(bag) as lifted:
         for message in lifted.messages(['/keypoints']):
-            people_2d = messages.people_from_message(lifted.decode(message))
+            people_2d = people_from_message(lifted.decode(message))
             keypoints[people_2d.stamp_ns] = people_2d
     stills = []
     with BagReader(source) as pictures:

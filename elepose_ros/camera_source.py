@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which camera a frame was taken with: the newest camera_info, or an assumed field of view."""
 
-import dataclasses
 import math
 import threading
 import time
@@ -11,7 +10,11 @@ from typing import Any
 
 from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera
-from elepose_ros.conversions import camera_from_message, image_size_from_message
+from elepose_core.runtime.messages import (
+    camera_from_message,
+    camera_of_image,
+    image_size_from_message,
+)
 from elepose_ros.parameters import Parameters
 from elepose_ros.reports import Reporter
 
@@ -82,10 +85,7 @@ class CameraSource:
             if self.state in ('assumed', 'uncalibrated'):
                 self._reporter.info('calibrated camera_info arrived: metric positions from now on')
             self.state = 'calibrated'
-        if camera.width == 0 or camera.height == 0:
-            # Some drivers leave the size out: then the numbers are those of the image at hand.
-            return dataclasses.replace(camera, width=width, height=height)
-        return camera.scaled_to(width, height) if width and height else camera
+        return camera_of_image(camera, width, height)
 
     def image_size(self) -> tuple[int, int]:
         """Return width and height as camera_info says, px; 0 while there is none.

@@ -13,7 +13,7 @@ from elepose_core.errors import InputError, shown
 from elepose_core.geometry.camera import Camera
 from elepose_core.runtime.bounds import check_header
 from elepose_core.runtime.depth import DepthImage
-from elepose_ros.conversions import stamp_ns_from_header
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_ros.endpoints import Topic
 from elepose_ros.inputs import Input
 from elepose_ros.lifecycle import Part, PartsNode

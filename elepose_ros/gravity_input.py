@@ -20,9 +20,9 @@ from std_msgs.msg import Header
 
 from elepose_core.errors import InputError
 from elepose_core.runtime.gravity_check import Agreement, check_gravity
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.runtime.people import Elevation
 from elepose_ros.compat import optional_message
-from elepose_ros.conversions import stamp_ns_from_header
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.qos import input_qos, tf_qos
 from elepose_ros.tf import rotation_from_quaternion

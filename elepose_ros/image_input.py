@@ -12,8 +12,9 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from elepose_core.detect import Detector, DetectorOptions, make_detector
 from elepose_core.errors import InputError
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.runtime.people import People2D, Person2D
-from elepose_ros.conversions import rgb_from_message, stamp_ns_from_header
+from elepose_ros.conversions import rgb_from_message
 from elepose_ros.endpoints import Topic
 from elepose_ros.frames import Frame
 from elepose_ros.inputs import Input

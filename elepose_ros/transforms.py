@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.errors import InputError
-from elepose_ros.conversions import stamp_ns_from_header
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_ros.tf import rotation_from_quaternion
 
 __all__ = ['TransformBuffer']

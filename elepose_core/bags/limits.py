@@ -8,6 +8,7 @@ as a table that never ends, and a pipe keeps it waiting.
 
 import contextlib
 import functools
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ MAX_LOG_TIME_NS = (1 << 31) * 1_000_000_000 - 1
 MAX_UNPACKED_RATIO = 100
 _ANY_RATIO_BYTES = 1 << 26
 _BLOCK = 1 << 20
+_PLAIN_TABLE = re.compile(r'create\s+table\s', re.IGNORECASE)
 
 
 def check_metadata(path: Path) -> None:
@@ -162,15 +164,26 @@ def _check_unpacked(path: Path, file: Any, size: int) -> None:
 
 
 def _check_tables(path: Path) -> None:
+    """Refuse what computes what it shows, for ever or as large as it likes.
+
+    That is a view, a virtual table or a generated column.
+    """
     with _sqlite(path) as connection:
-        # A view or a virtual table computes what it shows, for ever if it likes.
-        odd = connection.execute(
-            "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index') "
-            "OR sql LIKE 'create virtual%' LIMIT 1"
-        ).fetchone()
-    if odd is not None:
+        parts = connection.execute('SELECT type, name, sql FROM sqlite_master').fetchall()
+        computed = connection.execute(
+            "SELECT 'generated column', m.name || '.' || c.name "
+            'FROM sqlite_master AS m, pragma_table_xinfo(m.name) AS c '
+            "WHERE m.type = 'table' AND c.hidden > 1"
+        ).fetchall()
+    odd = computed + [
+        (kind, name)
+        for kind, name, sql in parts
+        if kind != 'index' and not (kind == 'table' and _PLAIN_TABLE.match(sql or ''))
+    ]
+    if odd:
+        kind, name = odd[0]
         raise InputError(
-            f'{path} holds the {odd[0]} {shown(odd[1])}; expected plain tables, as rosbag2 writes'
+            f'{path} holds the {kind} {shown(name)}; expected plain tables, as rosbag2 writes'
         )
 
 

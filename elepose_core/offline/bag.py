@@ -15,6 +15,11 @@ from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera
 from elepose_core.offline import bag_messages as messages
 from elepose_core.runtime.lifting import PeopleLifter
+from elepose_core.runtime.messages import (
+    camera_from_message,
+    camera_of_image,
+    people_from_message,
+)
 from elepose_core.runtime.people import People2D, Person2D
 
 __all__ = ['BagOptions', 'BagReport', 'choose_source', 'lift_bag']
@@ -184,11 +189,12 @@ class _Cameras:
             message = first if is_soon else None
         if message is not self._read[0]:
             rectified = self._options.is_rectified
-            self._read = (message, messages.camera_from_message(message, rectified))
+            is_known = message is not None and message.k[0] != 0
+            self._read = (message, camera_from_message(message, rectified) if is_known else None)
         camera = self._read[1]
         self.is_calibrated = camera is not None
         if camera is not None:
-            return camera.scaled_to(width, height) if width and height else camera
+            return camera_of_image(camera, width, height)
         if not width or not height:
             raise InputError(
                 f'image size of the keypoints is {width}x{height} and there is no calibrated '
@@ -225,13 +231,17 @@ class _Run:
             self.cameras.update(self._bag.decode(message))
             return
         self.frames += 1
+        outputs: list[tuple[str, Any]] = []
         try:
-            for topic, output in self._lifted(message):
-                writer.write(topic, message.log_time_ns, output)
+            for output in self._lifted(message):
+                outputs.append(output)  # what came before an error stays, as live
         except InputError as error:
             # As live: one bad frame costs one frame.
             self.skipped += 1
             self.problem = self.problem or str(error)
+        # A disk that is full costs more than a frame.
+        for topic, content in outputs:
+            writer.write(topic, message.log_time_ns, content)
 
     def _lifted(self, message: BagMessage) -> Iterator[tuple[str, Any]]:
         frame = self._frame_of(message)
@@ -252,7 +262,7 @@ class _Run:
         frame_id = messages.frame_of(stored)
         if self.detector is None:
             size = (int(stored.image_width), int(stored.image_height))
-            return _Frame(messages.people_from_message(stored), frame_id, size)
+            return _Frame(people_from_message(stored), frame_id, size)
         image_rgb = messages.image_from_message(stored, message.topic.type)
         found = tuple(Person2D('', *person) for person in self.detector.detect(image_rgb))
         people = People2D(messages.stamp_ns_of(stored), self.detector.layout, found)

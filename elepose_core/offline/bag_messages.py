@@ -13,18 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.bags.typestore import bag_typestore
-from elepose_core.errors import InputError, shown
 from elepose_core.geometry.camera import Camera
 from elepose_core.images import rgb_from_compressed, rgb_from_raw
 from elepose_core.runtime.bounds import (
-    check_calibration,
-    check_count,
     check_header,
-    check_ids,
-    check_keypoints,
 )
-from elepose_core.runtime.people import Elevation, People2D, Person2D, Skeleton3D, Skeletons3D
-from elepose_core.skeleton import H36M_17, LAYOUTS
+from elepose_core.runtime.people import Elevation, People2D, Skeleton3D, Skeletons3D
+from elepose_core.skeleton import H36M_17
 
 __all__ = [
     'CAMERA_ELEVATION',
@@ -33,14 +28,12 @@ __all__ = [
     'IMAGE',
     'PEOPLE_2D',
     'SKELETONS_3D',
-    'camera_from_message',
     'camera_info_message',
     'compressed_image_message',
     'elevation_message',
     'frame_of',
     'image_from_message',
     'image_message',
-    'people_from_message',
     'people_message',
     'skeletons_message',
     'stamp_ns_of',
@@ -161,40 +154,6 @@ def people_message(people: People2D, frame_id: str, image_size: tuple[int, int])
     )
 
 
-def people_from_message(message: Any) -> People2D:
-    """Return the people of an elepose_ros/People2D message.
-
-    Raises:
-        InputError: The layout is unknown, an array has another length than the layout, or
-            something is beyond the bounds of `elepose_core.runtime.bounds`.
-    """
-    check_header(message.header)
-    layout = LAYOUTS.get(str(message.layout))
-    if layout is None:
-        raise InputError(
-            f'layout of the keypoints is {shown(message.layout)}; '
-            f'expected one of {", ".join(LAYOUTS)}'
-        )
-    check_count(len(message.people))
-    check_ids([str(person.id) for person in message.people])
-    people = []
-    for index, person in enumerate(message.people):
-        sizes = (len(person.x), len(person.y), len(person.score))
-        if set(sizes) != {len(layout)}:
-            raise InputError(
-                f'x, y and score of people[{index}] have {sizes[0]}, {sizes[1]} and {sizes[2]} '
-                f'entries; expected {len(layout)} each for layout {layout.name}'
-            )
-        keypoints = np.stack([_float32(person.x), _float32(person.y)], axis=-1)
-        people.append(Person2D(str(person.id), keypoints, _float32(person.score)))
-    if people:
-        check_keypoints(
-            np.stack([person.keypoints_px.T for person in people]),
-            np.stack([person.scores for person in people]),
-        )
-    return People2D(stamp_ns_of(message), layout.name, tuple(people))
-
-
 def elevation_message(elevation: Elevation | None, stamp_ns: int, frame_id: str) -> Any:
     """Return the elepose_ros/CameraElevation of an estimate; None, no people yet, becomes NaN."""
     if elevation is None:
@@ -238,49 +197,6 @@ def _skeleton_message(skeleton: Skeleton3D) -> Any:
         scale_source=int(skeleton.scale_source),
         plausibility=float(skeleton.plausibility),
     )
-
-
-def camera_from_message(message: Any, is_rectified: bool = False) -> Camera | None:
-    """Return the camera of a CameraInfo message, after its binning and region of interest.
-
-    Args:
-        message: The calibration at full resolution; None is not calibrated either.
-        is_rectified: The image is free of distortion: P counts, not K and D.
-
-    Returns:
-        None when the message says that the camera is not calibrated.
-
-    Raises:
-        InputError: The matrix or the distortion is not usable.
-    """
-    if message is None or message.k[0] == 0:
-        return None
-    check_calibration(message)
-    values = message.p if is_rectified else message.k
-    matrix = np.array(values, np.float64).reshape(3, -1)[:, :3].copy()
-    region = message.roi
-    binning = np.maximum([message.binning_x, message.binning_y], 1)
-    matrix[:2, 2] -= (region.x_offset, region.y_offset)
-    matrix[:2] /= binning[:, None]
-    model, coefficients = ('none', ()) if is_rectified else _distortion(message)
-    return Camera(
-        matrix,
-        int(region.width or message.width) // int(binning[0]),
-        int(region.height or message.height) // int(binning[1]),
-        model,
-        coefficients,
-    )
-
-
-def _distortion(message: Any) -> tuple[str, tuple[float, ...]]:
-    model = str(message.distortion_model)
-    coefficients = tuple(float(value) for value in message.d)
-    if not any(coefficients) and model in ('', 'plumb_bob', 'rational_polynomial'):
-        return 'none', ()
-    if model == 'rational_polynomial' and not any(coefficients[8:]):
-        # Some drivers fill the list up with zeros of terms that this model does not have.
-        coefficients = coefficients[:8]
-    return model, coefficients
 
 
 def _header(stamp_ns: int, frame_id: str) -> Any:

@@ -14,9 +14,9 @@ import numpy as np
 
 from elepose_core.errors import InputError, shown
 from elepose_core.runtime.bounds import check_count
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.runtime.people import People2D
 from elepose_ros.adapters.points import coco_columns, people_from_points
-from elepose_ros.conversions import stamp_ns_from_header
 
 __all__ = ['HRI_18', 'BodyFrame', 'BodyFrames', 'people_from_bodies']
 

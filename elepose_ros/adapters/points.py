@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.runtime.bounds import check_header, check_ids, check_keypoints
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.runtime.people import People2D, Person2D
 from elepose_core.skeleton import COCO_17
-from elepose_ros.conversions import stamp_ns_from_header
 
 __all__ = ['coco_columns', 'people_from_points']
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from elepose_core.errors import MissingDependency
+from elepose_core.runtime.messages import people_from_message
 from elepose_core.runtime.people import People2D
 from elepose_ros import interfaces
 from elepose_ros.adapters.yolo import people_from_detections
 from elepose_ros.adapters.zed import people_from_objects
-from elepose_ros.conversions import people_from_message
 from elepose_ros.parameters import Parameters
 
 __all__ = [

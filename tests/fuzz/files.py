@@ -29,6 +29,7 @@ from elepose_core.offline.keypoint_files import ImageSize, read_coco, read_openp
 from elepose_core.offline.poses import lifted
 from elepose_core.offline.results import frames_from_poses
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
+from elepose_core.runtime.messages import camera_from_message, people_from_message
 from elepose_core.runtime.predictor import Predictor
 from fuzz.mutation import damaged_bytes, damaged_tree, wild_array, wild_int, wild_text
 from fuzz.trial import Target
@@ -235,9 +236,9 @@ def _take_bag(files: Files) -> None:
 
 def _use(kind: str, message: Any) -> None:
     if kind == messages.CAMERA_INFO:
-        messages.camera_from_message(message)
+        camera_from_message(message, False)
     elif kind == messages.PEOPLE_2D:
-        people = messages.people_from_message(message)
+        people = people_from_message(message)
         messages.people_message(people, messages.frame_of(message), (640, 480))
     elif kind in (messages.IMAGE, messages.COMPRESSED_IMAGE):
         assert messages.image_from_message(message, kind).dtype == np.uint8

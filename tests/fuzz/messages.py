@@ -30,18 +30,13 @@ from elepose_core.geometry.camera import Camera, rays_from_pixels
 from elepose_core.images import ENCODINGS
 from elepose_core.runtime.depth import DepthImage
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
+from elepose_core.runtime.messages import camera_from_message, people_from_message
 from elepose_core.runtime.people import People2D, Skeletons3D, Surroundings
 from elepose_core.runtime.predictor import Predictor
 from elepose_core.skeleton import LAYOUTS
 from elepose_ros import interfaces
 from elepose_ros.adapters.yolo import people_from_detections
-from elepose_ros.conversions import (
-    camera_from_message,
-    message_from_elevation,
-    message_from_people,
-    people_from_message,
-    rgb_from_message,
-)
+from elepose_ros.conversions import message_from_elevation, message_from_people, rgb_from_message
 from elepose_ros.depth_input import depth_from_message
 from elepose_ros.markers import markers_from_skeletons
 from elepose_ros.skeleton_message import message_from_skeletons

@@ -19,9 +19,10 @@ pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_typ
 from elepose_core.errors import InputError
 from elepose_core.runtime.bounds import MAX_PEOPLE_PER_MESSAGE, check_keypoints
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
+from elepose_core.runtime.messages import people_from_message
 from elepose_core.runtime.people import People2D, Person2D
 from elepose_ros import interfaces
-from elepose_ros.conversions import people_from_message, rgb_from_message
+from elepose_ros.conversions import rgb_from_message
 from fuzz.messages import CAMERAS, MESSAGES, check_lifted, predictor
 from fuzz.trial import ACCEPTED, REFUSED, UNREADABLE, trial
 

@@ -336,6 +336,31 @@ def test_view_that_poses_as_a_table_never_ends(tmp_path: Path) -> None:
         BagReader(path)
 
 
+def test_column_that_computes_its_bytes_takes_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / 'bag.db3'
+    shutil.copy(CORPUS / 'bag_sqlite3.db3', path)
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        'CREATE TABLE other(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, '
+        'data BLOB GENERATED ALWAYS AS (zeroblob(300000000))); '
+        'INSERT INTO other(id, topic_id, timestamp) SELECT id, topic_id, timestamp FROM messages; '
+        'DROP TABLE messages; ALTER TABLE other RENAME TO messages'
+    )
+    connection.close()
+    with pytest.raises(InputError, match=r"generated column 'messages.data'; expected plain"):
+        BagReader(path)
+
+
+def test_virtual_table_is_no_table_of_a_bag(tmp_path: Path) -> None:
+    path = tmp_path / 'bag.db3'
+    shutil.copy(CORPUS / 'bag_sqlite3.db3', path)
+    connection = sqlite3.connect(path)
+    connection.execute('CREATE VIRTUAL  TABLE sums USING rtree(id, low, high)')
+    connection.close()
+    with pytest.raises(InputError, match="holds the table 'sums'; expected plain tables"):
+        BagReader(path)
+
+
 def test_topic_of_a_bag_without_a_type_ends_with_a_trace(tmp_path: Path) -> None:
     path = tmp_path / 'bag.db3'
     shutil.copy(CORPUS / 'bag_sqlite3.db3', path)

@@ -15,6 +15,11 @@ from std_msgs.msg import Header
 
 from elepose_core.errors import InputError
 from elepose_core.runtime.bounds import MAX_PEOPLE_PER_MESSAGE
+from elepose_core.runtime.messages import (
+    camera_from_message,
+    people_from_message,
+    stamp_ns_from_header,
+)
 from elepose_core.runtime.people import (
     Elevation,
     People2D,
@@ -22,14 +27,7 @@ from elepose_core.runtime.people import (
     ScaleSource,
 )
 from elepose_ros import interfaces
-from elepose_ros.conversions import (
-    camera_from_message,
-    message_from_elevation,
-    message_from_people,
-    people_from_message,
-    rgb_from_message,
-    stamp_ns_from_header,
-)
+from elepose_ros.conversions import message_from_elevation, message_from_people, rgb_from_message
 
 HEADER = Header(stamp=Time(sec=3, nanosec=250_000_000), frame_id='camera')
 

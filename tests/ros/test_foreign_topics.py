@@ -19,10 +19,10 @@ from sensor_msgs.msg import CameraInfo
 from yolo_msgs.msg import DetectionArray
 from zed_msgs.msg import ObjectsStamped
 
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.skeleton import COCO_17, H36M_17, OPENPOSE_18
 from elepose_ros import interfaces
 from elepose_ros.adapters.hri import HRI_18
-from elepose_ros.conversions import stamp_ns_from_header
 
 WIDTH, HEIGHT = 640, 480
 

@@ -12,10 +12,10 @@ pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_typ
 
 from visualization_msgs.msg import Marker
 
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.skeleton import H36M_17
 from elepose_ros import interfaces
 from elepose_ros.compat import optional_message
-from elepose_ros.conversions import stamp_ns_from_header
 
 HEAD, PELVIS = H36M_17.index('head_top'), H36M_17.index('pelvis')
 ANKLES = (H36M_17.index('left_ankle'), H36M_17.index('right_ankle'))

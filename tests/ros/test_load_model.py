@@ -19,8 +19,8 @@ from rclpy.parameter import Parameter
 
 from elepose_core import bundle as bundles
 from elepose_core.errors import InputError
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_ros import interfaces, model_service
-from elepose_ros.conversions import stamp_ns_from_header
 from elepose_ros.model_service import allowed_bundle
 from elepose_ros.outputs import SkeletonOutput
 

@@ -20,9 +20,9 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import Trigger
 
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.skeleton import COCO_17, H36M_17
 from elepose_ros import interfaces
-from elepose_ros.conversions import stamp_ns_from_header
 
 DATA = Path(__file__).parents[1] / 'data'
 PHOTOGRAPH = DATA / 'skier.jpg'

@@ -16,7 +16,7 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from visualization_msgs.msg import Marker
 
-from elepose_ros.conversions import stamp_ns_from_header
+from elepose_core.runtime.messages import stamp_ns_from_header
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ('pipeline', {'model': '/no/where'}, '/no/where'),

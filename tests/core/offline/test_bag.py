@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags through detector and lifter without ROS, and videos made into bags."""
 
+import dataclasses
+import errno
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rosbags.rosbag2 import Writer
 
 from elepose_core.bags import BagReader, bag_typestore, writing_bag
 from elepose_core.errors import InputError
@@ -18,6 +21,7 @@ from elepose_core.offline.bag import BagOptions, lift_bag
 from elepose_core.offline.results import frames_from_bag
 from elepose_core.offline.video_bag import VideoBagOptions, video_to_bag
 from elepose_core.runtime.lifting import PeopleLifter
+from elepose_core.runtime.messages import camera_from_message, people_from_message
 from elepose_core.runtime.people import People2D, Person2D
 from elepose_core.runtime.predictor import Predictor
 
@@ -251,9 +255,7 @@ class TestShippedRecording:
         report = lift_bag(short, tmp_path / 'out', lifter)
         assert report.source.name == '/camera/image/compressed'
         assert (report.frames, report.skipped) == (5, 0)
-        people = [
-            messages.people_from_message(m) for m in _decoded(tmp_path / 'out', '/keypoints')
-        ]
+        people = [people_from_message(m) for m in _decoded(tmp_path / 'out', '/keypoints')]
         walker = people[0].people[0].keypoints_px
         # 360x640 pixels: the head is above the feet, and he faces the camera.
         assert walker[0, 1] < walker[15:, 1].min() - 150
@@ -283,30 +285,59 @@ class TestShippedRecording:
         assert seen == [('/camera/image/compressed', 10), ('/camera/camera_info', 10)] * 5
 
 
+def test_a_disk_that_is_full_for_a_moment_leaves_no_bag_with_holes(
+    tmp_path, lifter, standing_m, monkeypatch
+):
+    source = _keypoints_bag(tmp_path / 'in', standing_m)
+    write, calls = Writer.write, []
+
+    def write_or_not(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        write(self, *arguments)
+
+    monkeypatch.setattr(Writer, 'write', write_or_not)
+    with pytest.raises(InputError, match=r'No space left on device.*nothing is left of it'):
+        lift_bag(source, tmp_path / 'out', lifter)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_calibration_without_a_size_belongs_to_the_image_at_hand(tmp_path, lifter, standing_m):
+    source, camera = tmp_path / 'in', dataclasses.replace(CAMERA, width=0, height=0)
+    with writing_bag(source) as bag:
+        bag.add_topic('/cam/keypoints', messages.PEOPLE_2D)
+        bag.add_topic('/cam/camera_info', messages.CAMERA_INFO)
+        info = messages.camera_info_message(camera, SECOND, 'cam')
+        bag.write('/cam/camera_info', SECOND, info)
+        people = People2D(SECOND, 'h36m_17', (_person(standing_m),))
+        found = messages.people_message(people, 'cam', (640, 480))
+        bag.write('/cam/keypoints', SECOND + 1, found)
+    report = lift_bag(source, tmp_path / 'out', lifter)
+    assert (report.skeletons, report.skipped, report.is_calibrated) == (1, 0, True)
+
+
 class TestMessages:
     def test_camera_info_after_binning_and_region(self):
         camera = Camera(CAMERA.matrix, 640, 480, 'plumb_bob', (0.1, 0, 0, 0, 0))
         info = messages.camera_info_message(camera, SECOND, 'cam')
         info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 20, 40, 600, 400
         info.binning_x = info.binning_y = 2
-        found = messages.camera_from_message(info)
-        assert found is not None
+        found = camera_from_message(info, False)
         np.testing.assert_allclose(found.matrix, [[300, 0, 150], [0, 300, 100], [0, 0, 1]])
         assert (found.width, found.height) == (300, 200)
         assert found.distortion == (0.1, 0, 0, 0, 0)
-        rectified = messages.camera_from_message(info, is_rectified=True)
-        assert rectified is not None
+        rectified = camera_from_message(info, True)
         assert rectified.distortion_model == 'none'
 
     def test_an_ideal_camera_survives_and_zero_is_not_calibrated(self):
         info = messages.camera_info_message(CAMERA, SECOND, 'cam')
         assert info.distortion_model == 'plumb_bob'
-        found = messages.camera_from_message(info)
-        assert found is not None
+        found = camera_from_message(info, False)
         assert (found.distortion_model, found.width, found.height) == ('none', 640, 480)
         info.k[:] = 0
-        assert messages.camera_from_message(info) is None
-        assert messages.camera_from_message(None) is None
+        with pytest.raises(InputError, match=r'K\[0\] of camera_info is 0'):
+            camera_from_message(info, False)
 
     def test_an_image_survives(self):
         image = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
@@ -320,7 +351,7 @@ class TestMessages:
         message = messages.people_message(people, 'cam', (640, 480))
         message.people[0].y = message.people[0].y[:5]
         with pytest.raises(InputError, match=r'people\[0\] have 17, 5 and 17 entries'):
-            messages.people_from_message(message)
+            people_from_message(message)
 
 
 class TestVideo:

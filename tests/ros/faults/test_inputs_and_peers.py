@@ -20,7 +20,7 @@ from rcl_interfaces.srv import GetParameters, SetParameters
 from rosgraph_msgs.msg import Clock
 from visualization_msgs.msg import Marker
 
-from elepose_ros.conversions import stamp_ns_from_header
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_ros.parameter_table import LIFTER, Parameters
 
 HOUR_S = 3600

@@ -202,6 +202,22 @@ def report(family: str, found: dict[str, Any]) -> None:
         print(f'  FOUND {kind} {number}: {what} at {" < ".join(reversed(where))}')
 
 
+def again(found: dict[str, Any]) -> int:
+    """Try once more what a run has found; returns how many of them are found again."""
+    warnings.simplefilter('error', RuntimeWarning)
+    left = 0
+    for family in FAMILIES:
+        part = found.get(family, {'bugs': [], 'crashes': []})
+        for kind, number, what, _ in [*part['bugs'], *part['crashes']]:
+            of_family, trial = targets(family), importlib.import_module('fuzz.trial').trial
+            try:
+                outcome = trial(of_family[kind], random.Random(f'{found["seed"]} {kind} {number}'))
+            except Exception as error:
+                outcome, left = f'found again: {error}', left + 1
+            print(f'{kind} {number} ({what}): {outcome}')
+    return left
+
+
 def table(found: dict[str, Any]) -> str:
     """Return the figures of a run for docs/security.md."""
     lines = [
@@ -218,8 +234,8 @@ def table(found: dict[str, Any]) -> str:
     bugs = sum(len(part['bugs']) for part in parts)
     crashes = sum(len(part['crashes']) for part in parts)
     growth_mb = max(part['largest_growth_mb']['mb'] for part in parts)
-    rest = f'Other exceptions: {bugs}. Crashes and hangs: {crashes}. '
-    rest += f'Memory that one input took: at most {growth_mb:.0f} MB.'
+    rest = f'Exceptions and warnings of numpy: {bugs}. Crashes and hangs: {crashes}. '
+    rest += f'Memory for one input and its making: at most {growth_mb:.0f} MB.'
     return '\n'.join([*lines, '', rest])
 
 
@@ -235,12 +251,15 @@ def main() -> int:
         '--folder', type=Path, default=ROOT / 'runs' / 'fuzz', help='what an interrupted run found'
     )
     parser.add_argument('--show', type=Path, metavar='JSON', help='print what a run has found')
+    parser.add_argument('--again', type=Path, metavar='JSON', help='try what it has found again')
     parser.add_argument('--worker', choices=tuple(FAMILIES), help=argparse.SUPPRESS)
     parser.add_argument('--from-to', nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.show:
         print(table(json.loads(options.show.read_text())))
         return 0
+    if options.again:
+        return min(again(json.loads(options.again.read_text())), 1)
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.worker:
         first, end, progress = options.from_to
@@ -256,7 +275,7 @@ def main() -> int:
     if options.json:
         counts = ' '.join(f'--{f.replace("_", "-")} {getattr(options, f)}' for f in FAMILIES)
         command = f'python benchmarks/fuzz.py {counts} --seed {options.seed}'
-        tree = {'command': command, **found}
+        tree = {'command': command, 'seed': options.seed, **found}
         options.json.write_text(json.dumps(tree, indent=1) + '\n')
     is_bad = any(
         part['bugs'] or part['crashes'] or part['largest_growth_mb']['mb'] > MOST_GROWTH_MB

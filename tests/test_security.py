@@ -4,7 +4,10 @@
 
 import ast
 import importlib
+import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -104,3 +107,27 @@ def test_the_policy_has_the_form_that_sros2_takes() -> None:
             assert set(block.attrib) <= qualifiers
             assert set(block.attrib.values()) == {'ALLOW'}
             assert {child.tag for child in block} == {entry}
+
+
+def test_the_figures_of_the_fuzzer_are_those_that_it_wrote() -> None:
+    pytest.importorskip('rclpy', reason='no ROS 2 sourced')
+    results = ROOT / 'docs' / 'results' / 'fuzz.json'
+    found = json.loads(results.read_text())
+    assert found['messages']['reached_our_code'] >= 100_000
+    assert found['files']['reached_our_code'] >= 100_000
+    assert not any(found[f]['crashes'] for f in ('messages', 'files'))
+    # What the run has found was mended afterwards.
+    repeated = subprocess.run(
+        [sys.executable, ROOT / 'benchmarks' / 'fuzz.py', '--again', results],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
+    printed = subprocess.run(
+        [sys.executable, ROOT / 'benchmarks' / 'fuzz.py', '--show', results],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.strip() in PAGE

@@ -146,7 +146,9 @@ class PoseSet:
     def rays(self) -> NDArray[np.float64]:
         """Return (N, 17, 2) normalised image coordinates x/z, y/z; a PoseSet has no distortion."""
         k = self.camera_matrix[self.camera_index]
-        centred = self.keypoints_px.astype(np.float64) - k[:, None, :2, 2]
+        with np.errstate(invalid='ignore'):  # a NaN may be a signalling one
+            keypoints_px = self.keypoints_px.astype(np.float64)
+        centred = keypoints_px - k[:, None, :2, 2]
         y = centred[..., 1] / k[:, None, 1, 1]
         x = (centred[..., 0] - k[:, None, 0, 1] * y) / k[:, None, 0, 0]
         return np.stack([x, y], axis=-1)
@@ -339,7 +341,7 @@ def _fps(value: NDArray[Any], source: str) -> float:
         fps = float(np.asarray(value).item())
     except (TypeError, ValueError):
         fps = float('nan')
-    if not 0 < fps < 1e6:
+    if not 1e-6 < fps < 1e6:
         raise InputError(
             f'{source}: fps is {" ".join(str(value).split())[:80]}; expected one number > 0'
         )

@@ -19,6 +19,8 @@ from elepose_core.skeleton import H36M_17
 __all__ = ['LiftedFrames', 'frames_from_bag', 'frames_from_poses']
 
 Array = NDArray[np.float64]
+# The seconds of a stamp have 31 bits.
+_LARGEST_S = 2.0**31
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,12 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
     up = np.full((len(frames), 3), np.nan)
     if 'lifted_up_cam' in poses.extra:
         up[row_frames] = np.asarray(poses.extra['lifted_up_cam'], np.float64)[rows]
-    stamps = np.round(frames * 1e9 / poses.fps).astype(np.int64)
+    seconds = frames / poses.fps
+    if seconds[-1] > _LARGEST_S:
+        raise InputError(
+            f'{path}: the last frame is at {seconds[-1]:g} s; expected at most {_LARGEST_S:g}'
+        )
+    stamps = np.round(seconds * 1e9).astype(np.int64)
     return LiftedFrames(stamps, lifted, up, elevation_from_up_cam(up))
 
 

@@ -98,10 +98,10 @@ class DepthImage:
         with np.errstate(invalid='ignore'):
             inside = ((points_px > -0.5) & (points_px < limits - 0.5)).all(-1)
         places: Any = np.where(np.expand_dims(inside, -1), points_px, 0).round().astype(np.intp)
-        found = self.values[places[..., 1], places[..., 0]].astype(np.float64)
-        if self.values.dtype.kind == 'u':
-            found *= 1e-3
-        with np.errstate(invalid='ignore'):
+        with np.errstate(invalid='ignore'):  # a NaN may be a signalling one
+            found = self.values[places[..., 1], places[..., 0]].astype(np.float64)
+            if self.values.dtype.kind == 'u':
+                found *= 1e-3
             return np.where(inside & np.isfinite(found) & (found > 0), found, np.nan)
 
 

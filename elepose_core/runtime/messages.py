@@ -63,7 +63,8 @@ def camera_from_message(message: Any, rectified: bool) -> Camera:
         )
     binning_x, binning_y = _binning(message)
     region = message.roi
-    matrix[:2, 2] -= (region.x_offset, region.y_offset)
+    with np.errstate(invalid='ignore'):  # Camera refuses a NaN; a signalling one would warn here
+        matrix[:2, 2] -= (region.x_offset, region.y_offset)
     matrix[0] /= binning_x
     matrix[1] /= binning_y
     model, distortion = ('none', ()) if rectified else _distortion(message)

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import struct
 import time
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,9 +31,12 @@ from elepose_core.geometry.camera import Camera
 from elepose_core.images import rgb_from_compressed, rgb_from_raw
 from elepose_core.offline.keypoint_files import read_coco
 from elepose_core.offline.poses import lifted
+from elepose_core.offline.results import frames_from_poses
 from elepose_core.runtime.backends.interface import Graph
+from elepose_core.runtime.depth import DepthImage
 from elepose_core.runtime.lifting import LiftingOptions
 from elepose_core.runtime.predictor import Predictor
+from elepose_core.skeleton import h36m_from
 
 CORPUS = Path(__file__).parent / 'corpus'
 K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
@@ -209,6 +213,27 @@ def test_pose_set_with_a_camera_for_each_pose_takes_for_ever(tmp_path: Path) -> 
     # One camera after the other took a minute.
     assert time.process_time() - begin_s < 10
     assert np.isfinite(found.extra['lifted_root_cam_m']).all()
+
+
+def test_frames_far_apart_overflow_their_stamps(tmp_path: Path) -> None:
+    with np.load(CORPUS / 'pose_set.npz') as archive:
+        arrays = {**archive, 'frame_index': np.array([0, 1, 2**52] * 2)}
+    PoseSet.from_arrays(arrays, 'poses.npz').save(tmp_path / 'poses.npz')
+    with pytest.raises(InputError, match=r'the last frame is at .* s; expected at most 2\.14748e'):
+        frames_from_poses(tmp_path / 'poses.npz')
+    with pytest.raises(InputError, match='fps is 1e-310; expected one number > 0'):
+        PoseSet.from_arrays({**arrays, 'fps': np.array(1e-310)}, 'poses.npz')
+
+
+def test_signalling_nan_makes_numpy_warn() -> None:
+    signalling = np.full((6, 17, 2), np.uint32(0x7FA00000), np.uint32).view(np.float32)
+    with np.load(CORPUS / 'pose_set.npz') as archive:
+        poses = PoseSet.from_arrays({**archive, 'keypoints_px': signalling}, 'poses.npz')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert np.isnan(poses.rays).all()
+        assert np.isnan(DepthImage(signalling[..., 0]).metres(np.zeros((1, 2)))).all()
+        h36m_from(signalling, np.ones((6, 17)), 'h36m_17')
 
 
 # --- pipes and folders in the place of files

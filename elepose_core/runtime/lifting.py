@@ -291,7 +291,7 @@ class PeopleLifter:
         )
         return tuple(
             Skeleton3D(
-                id=usable.ids[row] or str(number),
+                id=usable.ids[row] or _own_name(number, usable.ids),
                 track=number,
                 joints_cam_m=joints_cam_m[row],
                 sigma_m=placed.sigma_m[row],
@@ -303,6 +303,14 @@ class PeopleLifter:
             )
             for row, number in enumerate(numbers)
         )
+
+
+def _own_name(number: int, upstream: list[str]) -> str:
+    """Return the id of a track without one, which nobody in the frame has from upstream."""
+    name = str(number)
+    while name in upstream:
+        name += '_'
+    return name
 
 
 class _Usable(NamedTuple):

@@ -256,6 +256,13 @@ def test_id_that_comes_twice_belongs_to_the_first(
         assert [s.id for s in result.skeletons] == ['a', '1']
 
 
+def test_own_number_and_upstream_id_are_never_the_same_person(
+    lifter: PeopleLifter, person: Callable[..., Person2D]
+) -> None:
+    result = _lift(lifter, 0, person(-1.0, upstream='1'), person(1.0))
+    assert [s.id for s in result.skeletons] == ['1', '1_']
+
+
 def test_too_few_joints_are_not_lifted(
     predictor: Predictor, person: Callable[..., Person2D]
 ) -> None:

@@ -94,6 +94,7 @@ class CameraTilt:
         self._used = 0
         self._disturbed_until_ns: int | None = None
         self._suspected_ns: int | None = None
+        self._starts = 0
 
     def look(
         self, tracks: list[int], rays: Array, seen: NDArray[np.bool_], stamp_ns: int
@@ -179,6 +180,7 @@ class CameraTilt:
                 and max(elevation_variance, roll_variance) < _CONVERGED_SIGMA_RAD**2
             ),
             disturbed=disturbed,
+            starts=self._starts,
         )
 
     def _due(self, tracks: list[int], stamp_ns: int) -> NDArray[np.int64]:
@@ -239,6 +241,7 @@ class CameraTilt:
         self._solved_ns = self._suspected_ns = None
         self._watch.forget()
         self._disturbed_until_ns = stamp_ns + _DISTURBED_NS
+        self._starts += 1
 
 
 class _Ring:

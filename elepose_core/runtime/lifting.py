@@ -22,7 +22,8 @@ from elepose_core.runtime.people import (
 )
 from elepose_core.runtime.placement import Placement, place, place_by_stature, skeleton_stature
 from elepose_core.runtime.predictor import Lifted, Predictor
-from elepose_core.runtime.scale import ScaleFusion, Shapes
+from elepose_core.runtime.scale import ScaleFusion
+from elepose_core.runtime.shapes import Shapes
 from elepose_core.runtime.smoothing import Smoother
 from elepose_core.runtime.tracking import Tracker
 from elepose_core.skeleton import h36m_from, layout_named

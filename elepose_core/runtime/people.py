@@ -139,6 +139,7 @@ class Elevation:
         converged: The variances are small enough to rely on.
         disturbed: The camera was moved a moment ago; what was known before is forgotten and the
             estimate starts anew. Never together with `converged`.
+        starts: How often it started anew because the camera was moved.
     """
 
     elevation_rad: float
@@ -149,6 +150,7 @@ class Elevation:
     samples: int
     converged: bool
     disturbed: bool = False
+    starts: int = 0
 
     @property
     def status(self) -> TiltStatus:

@@ -4,31 +4,31 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.geometry.camera import Camera
 from elepose_core.runtime.averaging import average, fading
-from elepose_core.runtime.depth import MeasuredScale, scale_by_depth
-from elepose_core.runtime.ground import GroundScale, scale_by_ground
+from elepose_core.runtime.camera_and_people import SHARED, CameraAndPeople, Posterior
+from elepose_core.runtime.depth import MeasuredScale
+from elepose_core.runtime.ground import GroundScale
 from elepose_core.runtime.people import Elevation, ScaleSource, Surroundings
 from elepose_core.runtime.placement import STATURE_SPREAD
+from elepose_core.runtime.shapes import Shapes
 
-__all__ = ['ScaleFusion', 'Scales', 'Shapes']
+__all__ = ['ScaleFusion', 'Scales']
 
 Array = NDArray[np.float64]
 
 _PRIOR_VARIANCE = STATURE_SPREAD**2
-# A lifted person seems a little taller or shorter than they are, the more so the less certain the
-# joints are: relative deviation, and per mean sigma of the joints over the stature (on val).
-_SHAPE_SPREAD, _SHAPE_SHARE = 0.012, 0.8
-# Elevation, roll, relative error of the height.
-_SHARED = 3
 # Frames of one second are too alike to be told of one by one, and what is wrong with a person's
 # feet stays wrong: after so many seconds each further one counts less.
 _LEARN_S = 1.0
+# Somebody new teaches after half of it: who gets a new number in each frame teaches nothing, since
+# the same person is no witness of their own.
+_FIRST_S = 0.5
 _SECONDS_THAT_COUNT = 2.0
 # What changes at once, such as that the ground is known, moves people over so long.
 _SLOW_S = 0.5
@@ -37,9 +37,12 @@ _MOVED = 16.0
 # Half or twice the height that was assumed, and a bit.
 _LEAST, _MOST = 0.3, 4.0
 _STUDENT = 4.0
-_LEAST_TILT_VARIANCE = 1e-8
+_LEAST_TILT_VARIANCE, _LEAST_HEIGHT_SPREAD = 1e-8, 1e-4
 # What contradicts again and again is right in the end.
 _LEAST_BELIEF = 100.0
+# With more people, those unseen for longest are forgotten: an upstream tracker that gives new ids
+# in each frame would fill the memory.
+_MOST_HIDDEN = 256
 
 _TRACK = np.dtype(
     [
@@ -53,24 +56,6 @@ _TRACK = np.dtype(
     ]
 )
 _GROUND, _DEPTH = 0, 1
-
-
-class Shapes(NamedTuple):
-    """N people whom the lifter knows up to one scale, scaled to the assumed stature.
-
-    Attributes:
-        joints_m: (N, 17, 3) float64, camera frame.
-        sigma_m: (N, 17) radii of error.
-        seen: (N, 17) joints that are not a guess.
-        keypoints_px: (N, 17, 2) where they were seen, NaN = not seen.
-        stature_m: What they are scaled to.
-    """
-
-    joints_m: Array
-    sigma_m: Array
-    seen: NDArray[np.bool_]
-    keypoints_px: NDArray[np.float32]
-    stature_m: float
 
 
 class Scales(NamedTuple):
@@ -114,17 +99,19 @@ class ScaleFusion:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._numbers: list[int] = []
+        self._row_of: dict[int, int] = {}
         self._tracks = np.zeros(0, _TRACK)
-        self._information = np.zeros((_SHARED, _SHARED))
-        self._vector = np.zeros(_SHARED)
+        self._state = CameraAndPeople()
+        self._prior = np.zeros(SHARED), np.ones(SHARED)
         self._reference: tuple[float, float] | None = None
+        self._starts = 0
+        self._height_m = 0.0
         self._faded_s = -math.inf
+        self._unmeasured_s: dict[int, float] = {}
 
     def unlearn(self) -> None:
         """Forget what was learned of people and the camera; nobody jumps by that."""
-        self._information = np.zeros_like(self._information)
-        self._vector = np.zeros_like(self._vector)
+        self._state.clear()
         self._tracks['told'] = self._tracks['samples'] = 0
         self._tracks['prior'] = _PRIOR_VARIANCE
         self._tracks['sums'] = 0
@@ -132,17 +119,18 @@ class ScaleFusion:
     def forget(self, numbers: Sequence[int]) -> None:
         """Forget tracks that ended; what their feet told of the camera stays."""
         for number in numbers:
-            if number not in self._numbers:
-                continue
-            row = self._numbers.index(number)
-            place = _SHARED + row
-            to_others = np.delete(self._information[place], place)
-            own = self._information[place, place] + 1 / self._tracks['prior'][row]
-            rest = np.delete(np.delete(self._information, place, 0), place, 1)
-            self._information = rest - np.outer(to_others, to_others) / own
-            self._vector = np.delete(self._vector, place) - to_others * self._vector[place] / own
-            self._numbers.pop(row)
-            self._tracks = np.delete(self._tracks, row)
+            self._unmeasured_s.pop(number, None)
+        rows = [self._row_of[number] for number in numbers if number in self._row_of]
+        if rows:
+            self._drop(rows)
+
+    def _drop(self, rows: Sequence[int]) -> None:
+        gone = np.zeros(len(self._tracks), bool)
+        gone[rows] = True
+        self._state.drop(gone, self._tracks['prior'])
+        self._tracks = self._tracks[~gone]
+        left = [number for number, row in self._row_of.items() if not gone[row]]
+        self._row_of = {number: row for row, number in enumerate(left)}
 
     def fuse(
         self,
@@ -159,51 +147,74 @@ class ScaleFusion:
             stamp_ns: Time of the frame, not before that of the last one.
             view: The camera, its mean elevation so far, and what is known beside.
         """
-        ground = _by_ground(shapes, *view)
-        depth = _by_depth(shapes, view[0], view[2])
+        ground = shapes.by_ground(*view)
+        depth = shapes.by_depth(view[0], view[2])
         surroundings = view[2]
         is_told = surroundings.camera_height_m or surroundings.depth is not None
-        if not numbers or not (is_told or self._numbers):
+        now_s = stamp_ns * 1e-9
+        if not numbers or not (is_told or self._row_of):
+            self._unmeasured_s.update(dict.fromkeys(numbers, now_s))
             ones = np.ones(len(numbers))
             source = np.full(len(numbers), ScaleSource.STATURE, np.uint8)
             return Scales(ones, ones * STATURE_SPREAD, source)
-        now_s = stamp_ns * 1e-9
+        self._heed_changes(view[1], surroundings)
         rows = self._rows(numbers, now_s)
         told = self._turned(ground, view[1])
-        mean, covariance = self._posterior(view)
-        shape_variance = _shape_variance(shapes)
-        fused = _combined((mean, covariance), rows, shape_variance, (told, depth))
+        known = self._posterior(view)
+        shape_variance = shapes.variance()
+        fused = _combined(known, rows, shape_variance, (told, depth))
         source = self._sources(fused, rows)
-        self._learn(rows, now_s, (told, depth, shape_variance), (mean, covariance))
+        self._learn(rows, now_s, (told, depth, shape_variance), known)
         shown, variance = self._slowed(fused, rows, now_s)
         return Scales(1 / shown, np.sqrt(variance) / shown, source)
 
+    def _heed_changes(self, elevation: Elevation | None, surroundings: Surroundings) -> None:
+        """Forget what no longer holds: of a camera that was moved, or at another height."""
+        if elevation is not None and elevation.starts != self._starts:
+            self._starts, self._reference = elevation.starts, None
+            # People are as tall as before.
+            known = self._state.posterior(self._prior, self._tracks['prior'])
+            self._state.keep_people(known, self._tracks['prior'])
+            self._tracks['sums'] = 0
+        height_m = surroundings.camera_height_m
+        if height_m and abs(height_m - self._height_m) > surroundings.camera_height_deviation_m:
+            # Statures rest on the height: if the one before was wrong, so are they.
+            if self._height_m:
+                self.unlearn()
+            self._height_m = height_m
+
     def _rows(self, numbers: Sequence[int], now_s: float) -> NDArray[np.intp]:
         """Return the row of each track, after making those that are new."""
-        new = [number for number in numbers if number not in self._numbers]
+        crowd = len(self._tracks) - max(_MOST_HIDDEN, len(numbers))
+        if crowd > 0:
+            last_s = self._tracks['seen_s'].copy()
+            last_s[[self._row_of[number] for number in numbers if number in self._row_of]] = now_s
+            oldest = np.argsort(last_s, kind='stable')[:crowd]
+            self._drop(oldest[last_s[oldest] < now_s].tolist())
+        new = [number for number in numbers if number not in self._row_of]
         if new:
-            self._numbers += new
             fresh = np.zeros(len(new), _TRACK)
-            fresh['seen_s'] = fresh['learned_s'] = -math.inf
+            # Who was shown before, as tall as everybody, does not jump; others come as they are.
+            fresh['seen_s'] = [self._unmeasured_s.pop(number, -math.inf) for number in new]
+            fresh['learned_s'] = now_s - (_LEARN_S - _FIRST_S)
             fresh['prior'] = _PRIOR_VARIANCE
+            self._row_of |= dict(zip(new, range(len(self._tracks), 10**9), strict=False))
             self._tracks = np.concatenate([self._tracks, fresh])
-            self._information = np.pad(self._information, (0, len(new)))
-            self._vector = np.pad(self._vector, (0, len(new)))
+            self._state.append(len(new))
         elapsed_s = now_s - self._faded_s
         if elapsed_s >= _LEARN_S:
             # Only time with people counts: nothing is learned of a camera before an empty room.
             kept = math.exp(-min(elapsed_s, 2 * _LEARN_S) / self._memory_s)
-            self._information = self._information * kept
-            self._vector = self._vector * kept
+            self._state.fade(kept)
             self._tracks['told'] *= kept
             self._tracks['samples'] *= kept
             self._faded_s = now_s
-        return np.array([self._numbers.index(number) for number in numbers], np.intp)
+        return np.array([self._row_of[number] for number in numbers], np.intp)
 
     def _turned(self, ground: GroundScale | None, elevation: Elevation | None) -> GroundScale:
         """Return the ground's measurements with the camera's turn told from the reference."""
         if ground is None or elevation is None:
-            nothing = np.zeros((0, _SHARED))
+            nothing = np.zeros((0, SHARED))
             return GroundScale(nothing[:, 0], nothing, nothing[:, 0])
         turn = ground.gradient[:, :2] @ self._turn(elevation)
         return ground._replace(inverse=ground.inverse - turn)
@@ -216,39 +227,32 @@ class ScaleFusion:
         first = self._reference
         return np.array([now[0] - first[0], math.remainder(now[1] - first[1], math.tau)])
 
-    def _posterior(
-        self, view: tuple[Camera, Elevation | None, Surroundings]
-    ) -> tuple[Array, Array]:
-        """Return mean and covariance of the state, priors included."""
+    def _posterior(self, view: tuple[Camera, Elevation | None, Surroundings]) -> Posterior:
+        """Return what is known, priors included."""
         _, elevation, surroundings = view
-        prior = np.zeros(len(self._vector))
-        weights = np.ones(len(prior))
-        weights[_SHARED:] = 1 / self._tracks['prior']
+        mean, weights = np.zeros(SHARED), np.ones(SHARED)
         if elevation is not None:
-            prior[:2] = self._turn(elevation)
+            mean[:2] = self._turn(elevation)
             variances = np.array([elevation.elevation_variance, elevation.roll_variance])
             weights[:2] = 1 / np.maximum(variances, _LEAST_TILT_VARIANCE)
         if surroundings.camera_height_m:
-            height, deviation = (
-                surroundings.camera_height_m,
-                surroundings.camera_height_deviation_m,
-            )
-            weights[2] = (height / deviation) ** 2
-        covariance: Any = np.linalg.inv(self._information + np.diag(weights))
-        mean: Any = covariance @ (self._vector + weights * prior)
+            spread = surroundings.camera_height_deviation_m / surroundings.camera_height_m
+            weights[2] = max(spread, _LEAST_HEIGHT_SPREAD) ** -2
+        self._prior = mean, weights
+        known = self._state.posterior(self._prior, self._tracks['prior'])
         # The mean moves off its prior by no more than what the measurements take off its variance.
-        gained = np.maximum(1 / weights[:2] - np.diag(covariance)[:2], 1e-8)
-        if ((mean - prior)[:2] ** 2 > _MOVED * gained).any():
+        gained = np.maximum(1 / weights[:2] - np.diag(known.camera_covariance)[:2], 1e-8)
+        if ((known.camera - mean)[:2] ** 2 > _MOVED * gained).any():
             self.unlearn()
-            return prior, np.diag(1 / weights)
-        return mean, covariance
+            return self._state.posterior(self._prior, self._tracks['prior'])
+        return known
 
     def _learn(
         self,
         rows: NDArray[np.intp],
         now_s: float,
         measured: tuple[GroundScale, MeasuredScale | None, Array],
-        posterior: tuple[Array, Array],
+        known: Posterior,
     ) -> None:
         """Take measurements in, each track once a second with the mean of what was seen."""
         ground, depth, shape_variance = measured
@@ -257,40 +261,41 @@ class ScaleFusion:
             variance = ground.variance + shape_variance
             _add(sums[:, _GROUND], rows, ground.inverse, ground.gradient, variance)
         if depth is not None:
-            still = np.zeros((len(rows), _SHARED))
+            still = np.zeros((len(rows), SHARED))
             # What does not clearly agree teaches nothing.
             variance = np.where(depth.is_clear, depth.variance + shape_variance, np.inf)
             _add(sums[:, _DEPTH], rows, depth.inverse, still, variance)
         due = rows[now_s - self._tracks['learned_s'][rows] >= _LEARN_S]
-        for row in due[(sums[due, :, 0] > 0).any(1)]:
-            self._tracks['learned_s'][row] = now_s
-            for kind in (_GROUND, _DEPTH):
-                count = sums[row, kind, 0]
-                if count:
-                    self._take(row, kind, sums[row, kind] / count, posterior)
-            sums[row] = 0
+        due = due[(sums[due, :, 0] > 0).any(1)]
+        for kind in (_GROUND, _DEPTH):
+            taken = due[sums[due, kind, 0] > 0]
+            self._take(taken, kind, sums[taken, kind] / sums[taken, kind, :1], known)
+        self._tracks['learned_s'][due] = now_s
+        sums[due] = 0
 
-    def _take(self, row: int, kind: int, sample: Array, posterior: tuple[Array, Array]) -> None:
-        mean, covariance = posterior
-        direction = np.zeros(len(mean))
-        direction[:_SHARED] = -sample[2:5]
-        direction[_SHARED + row] = 1.0
-        self._tracks['samples'][row, kind] += 1
-        samples = self._tracks['samples'][row, kind]
-        value, variance = sample[1] - 1, sample[5] * max(1.0, samples / _SECONDS_THAT_COUNT)
-        miss = value - direction @ mean
-        expected = direction @ covariance @ direction + variance
-        is_new = covariance[_SHARED + row, _SHARED + row] > _PRIOR_VARIANCE / 2
-        if kind == _GROUND and miss < 0:  # feet that are higher than they should be
-            variance *= fading(miss**2 / expected)
-        elif not is_new:  # whoever is known does not shrink; somebody new may be a child
-            variance *= min(fading(miss**2 / expected), _LEAST_BELIEF)
-        self._information += np.outer(direction, direction) / variance
-        self._vector += direction * value / variance
-        self._tracks['told'][row, kind] += 1 / variance
+    def _take(self, rows: NDArray[np.intp], kind: int, samples: Array, known: Posterior) -> None:
+        """Take in a sample (R, 6) of each of R tracks."""
+        self._tracks['samples'][rows, kind] += 1
+        repeated = self._tracks['samples'][rows, kind] / _SECONDS_THAT_COUNT
+        value, gradient = samples[:, 1] - 1, samples[:, 2:5]
+        variance = samples[:, 5] * np.maximum(1.0, repeated)
+        mean = known.mean[rows]
+        miss = value - (mean - gradient @ known.camera)
+        expected = known.variance[rows] + variance
+        expected += ((gradient @ known.camera_covariance - 2 * known.cross[rows]) * gradient).sum(
+            1
+        )
+        faded = fading(miss**2 / expected)
+        is_high = (miss < 0) & (kind == _GROUND)  # feet that are higher than they should be
+        # Whoever is known does not shrink; somebody new may be a child.
+        is_new = known.variance[rows] > _PRIOR_VARIANCE / 2
+        others = np.where(is_new, 1.0, np.minimum(faded, _LEAST_BELIEF))
+        variance *= np.where(is_high, faded, others)
+        self._state.add(rows, gradient, value, variance)
+        self._tracks['told'][rows, kind] += 1 / variance
         # Statures have a long tail: children.
-        excess = max(mean[_SHARED + row], 0.0) ** 2 / _PRIOR_VARIANCE
-        self._tracks['prior'][row] = _PRIOR_VARIANCE * max(
+        excess = np.maximum(mean, 0.0) ** 2 / _PRIOR_VARIANCE
+        self._tracks['prior'][rows] = _PRIOR_VARIANCE * np.maximum(
             1.0, (_STUDENT + excess) / (_STUDENT + 1)
         )
 
@@ -324,59 +329,24 @@ class _Fused(NamedTuple):
     depth_share: Array
 
 
-def _by_ground(
-    shapes: Shapes, camera: Camera, elevation: Elevation | None, surroundings: Surroundings
-) -> GroundScale | None:
-    if elevation is None or not elevation.converged or not surroundings.camera_height_m:
-        return None
-    focal_px = math.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1])
-    height_m = surroundings.camera_height_m
-    return scale_by_ground(
-        shapes.joints_m,
-        shapes.sigma_m,
-        shapes.seen,
-        shapes.stature_m,
-        (elevation.elevation_rad, elevation.roll_rad, height_m, focal_px),
-    )
-
-
-def _by_depth(shapes: Shapes, camera: Camera, surroundings: Surroundings) -> MeasuredScale | None:
-    if surroundings.depth is None:
-        return None
-    return scale_by_depth(
-        shapes.joints_m,
-        shapes.sigma_m,
-        shapes.keypoints_px,
-        surroundings.depth,
-        (camera.width, camera.height),
-    )
-
-
-def _shape_variance(shapes: Shapes) -> Array:
-    share = shapes.sigma_m.mean(1) / shapes.stature_m
-    return np.asarray(_SHAPE_SPREAD**2 + (_SHAPE_SHARE * share) ** 2)
-
-
 def _combined(
-    posterior: tuple[Array, Array],
+    known: Posterior,
     rows: NDArray[np.intp],
     shape_variance: Array,
     measured: tuple[GroundScale, MeasuredScale | None],
 ) -> _Fused:
     """Average the scales by learned stature, ground and depth of one frame."""
-    (mean, covariance), (ground, depth) = posterior, measured
-    places = _SHARED + rows
-    inverse = 1 + mean[places]
-    learned = covariance[places, places]
+    ground, depth = measured
+    inverse, learned = 1 + known.mean[rows], known.variance[rows]
     variance, nothing = learned + shape_variance, np.zeros(len(rows))
     ground_share = depth_share = nothing
     if len(ground.inverse):
-        shared = ground.gradient @ covariance[:_SHARED]
-        by_ground = (shared[:, :_SHARED] * ground.gradient).sum(1) + ground.variance
+        gradient = ground.gradient
+        by_ground = ((gradient @ known.camera_covariance) * gradient).sum(1) + ground.variance
         inverse, variance, ground_share = average(
             (inverse, variance),
-            (ground.inverse + ground.gradient @ mean[:_SHARED], by_ground),
-            shared[np.arange(len(rows)), places],
+            (ground.inverse + gradient @ known.camera, by_ground),
+            (known.cross[rows] * gradient).sum(1),
             nothing > 0,
         )
     if depth is not None:
@@ -394,7 +364,7 @@ def _add(
     sums: Array, rows: NDArray[np.intp], value: Array, gradient: Array, variance: Array
 ) -> None:
     """Add what was measured to sums (T, 6) of the tracks."""
-    used = np.isfinite(variance)
+    used = np.isfinite(variance + value)
     columns = [np.ones((len(value), 1)), value[:, None], gradient, variance[:, None]]
     # Rows come once each.
     sums[rows[used]] += np.concatenate(columns, axis=1)[used]

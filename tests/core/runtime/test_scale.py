@@ -3,6 +3,7 @@
 """Stature, ground and depth fused: people whose true place is known, over time."""
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from elepose_core.runtime.averaging import average
 from elepose_core.runtime.depth import DepthImage
 from elepose_core.runtime.people import Elevation, ScaleSource, Surroundings
 from elepose_core.runtime.placement import skeleton_stature
-from elepose_core.runtime.scale import ScaleFusion, Scales, Shapes
+from elepose_core.runtime.scale import ScaleFusion, Scales
+from elepose_core.runtime.shapes import Shapes
 from elepose_core.skeleton import H36M_17
 
 CAMERA = Camera(np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 640, 480)
@@ -23,9 +25,12 @@ ANKLES = [H36M_17.index('left_ankle'), H36M_17.index('right_ankle')]
 Array = NDArray[np.float64]
 
 
-def _elevation(deg: float, sigma_deg: float = 0.5, converged: bool = True) -> Elevation:
+def _elevation(
+    deg: float, sigma_deg: float = 0.5, converged: bool = True, starts: int = 0
+) -> Elevation:
     angle, variance = math.radians(deg), math.radians(sigma_deg) ** 2
-    return Elevation(angle, 0.0, variance, variance, up_cam_from_elevation(angle), 9, converged)
+    up_cam = up_cam_from_elevation(angle)
+    return Elevation(angle, 0.0, variance, variance, up_cam, 9, converged, starts=starts)
 
 
 class World:
@@ -37,6 +42,7 @@ class World:
         self._standing = standing_m / float(skeleton_stature(standing_m.astype(np.float32)))
         self.fusion = ScaleFusion(60.0)
         self.now_ns = 0
+        self.first_number = 0
 
     def person(self, stature_m: float, away_m: float, up_m: float = 0.0) -> Array:
         """Return true joints; ankles stand 0.05 of the stature above the ground."""
@@ -69,7 +75,8 @@ class World:
             1.7,
         )
         view = CAMERA, elevation or _elevation(self.elevation_deg), surroundings
-        found = self.fusion.fuse(list(range(len(people))), shapes, self.now_ns, view)
+        numbers = [self.first_number + row for row in range(len(people))]
+        found = self.fusion.fuse(numbers, shapes, self.now_ns, view)
         return found._replace(factor=found.factor * unit)
 
 
@@ -226,8 +233,8 @@ def test_depth_of_one_teaches_the_ground_of_another(world: World) -> None:
         world.see([near, aside], both, told)
     variances = []
     for place in (world, with_depth):
-        _, covariance = place.fusion._posterior((CAMERA, told, both))
-        variances.append(covariance[0, 0])
+        known = place.fusion._posterior((CAMERA, told, both))
+        variances.append(known.camera_covariance[0, 0])
     assert variances[1] < variances[0]
 
 
@@ -240,6 +247,114 @@ def test_mount_that_was_moved_is_noticed(world: World) -> None:
     for _ in range(40):
         found = moved.see([moved.person(1.7, 3.0), moved.person(1.7, 6.0)], _ground(moved))
     np.testing.assert_allclose(found.factor, 1, atol=0.04)
+
+
+@pytest.mark.parametrize(('move_deg', 'sigma_deg'), [(-4.0, 2.5), (8.0, 2.5), (-4.0, 3.5)])
+def test_knocked_camera_does_not_stretch_people_for_a_minute(
+    world: World, move_deg: float, sigma_deg: float
+) -> None:
+    """The tilt starts anew; what was learned of the one before would weigh against it."""
+    told = _elevation(world.elevation_deg, sigma_deg)
+    for _ in range(150):
+        world.see([world.person(1.8, 3.0), world.person(1.7, 6.0)], _ground(world), told)
+    moved = World(world._standing, world.height_m, world.elevation_deg + move_deg)
+    moved.fusion, moved.now_ns = world.fusion, world.now_ns
+    people = [moved.person(1.8, 3.0), moved.person(1.7, 6.0)]
+    told = _elevation(moved.elevation_deg, sigma_deg, starts=1)
+    for _ in range(50):
+        found = moved.see(people, _ground(moved), told)
+    np.testing.assert_allclose(found.factor, 1, atol=0.06)
+    assert (np.abs(found.factor - 1) < 2 * found.spread).all()
+
+
+def test_statures_are_kept_when_the_camera_is_knocked(world: World) -> None:
+    for _ in range(100):
+        world.see([world.person(1.9, 3.0)], _ground(world))
+    told = _elevation(world.elevation_deg, 3.0, converged=False, starts=1)
+    for _ in range(10):
+        found = world.see([world.person(1.9, 3.0)], _ground(world), told)
+    assert abs(found.factor[0] - 1) < 0.04, 'stature alone is 12 % off'
+    assert found.source.tolist() == [ScaleSource.GROUND]
+
+
+@pytest.mark.parametrize('before_m', [1.0, 1.4, 2.0])
+def test_height_that_is_put_right_counts_at_once(world: World, before_m: float) -> None:
+    """A wrong height makes wrong statures; they go with it, or they last for a minute."""
+    people = [world.person(1.7, 3.0), world.person(1.7, 6.0)]
+    told = _elevation(world.elevation_deg, 2.5)
+    for _ in range(300):
+        world.see(people, Surroundings(before_m, 0.03), told)
+    for _ in range(40):
+        found = world.see(people, Surroundings(world.height_m, 0.03), told)
+    np.testing.assert_allclose(found.factor, 1, atol=0.06)
+    assert (np.abs(found.factor - 1) < 2 * found.spread).all()
+
+
+def test_height_that_trembles_keeps_what_was_learned(world: World) -> None:
+    for frame in range(60):
+        height_m = world.height_m + 0.01 * (-1) ** frame
+        world.see([world.person(1.9, 3.0)], Surroundings(height_m, 0.03))
+    found = world.see([world.person(1.9, 3.0)], _ground(world), feet=False)
+    assert found.source.tolist() == [ScaleSource.GROUND]
+
+
+def _play_with_numbers(world: World, seconds: float, renumbered: bool) -> float:
+    """Return the seconds that the last frames took; people may be new ones in each."""
+    people = [world.person(1.7, 3.0 + 0.2 * person, 0.0) for person in range(20)]
+    last_s = 0.0
+    for frame in range(round(10 * seconds)):
+        world.first_number = 20 * frame * renumbered
+        start_s = time.process_time()
+        world.see(people, _ground(world), _elevation(world.elevation_deg + 2, 2.5))
+        last_s = last_s if frame < 10 * seconds - 20 else last_s + time.process_time() - start_s
+    return last_s
+
+
+def test_numbers_that_change_with_each_frame_cost_and_prove_nothing(world: World) -> None:
+    """The same 20 people under 4000 numbers are not 4000 witnesses, and take no more time."""
+    usual = World(world._standing)
+    usual_s, renumbered_s = (
+        _play_with_numbers(place, 20, place is world) for place in (usual, world)
+    )
+    assert len(world.fusion._tracks) == len(world.fusion._state) <= 256 + 20
+    assert renumbered_s < 4 * usual_s
+    told = _elevation(world.elevation_deg + 2, 2.5)
+    variances = [
+        place.fusion._posterior((CAMERA, told, _ground(world))).camera_covariance[0, 0]
+        for place in (usual, world)
+    ]
+    assert variances[1] > variances[0]
+
+
+def test_who_is_hidden_is_remembered_among_many_numbers(world: World) -> None:
+    person = world.person(1.9, 3.0)
+    for _ in range(20):
+        world.see([person], _ground(world))
+    for number in range(1, 200):
+        world.first_number = number
+        world.see([person], _ground(world))
+    world.first_number = 0
+    found = world.see([person], _ground(world), feet=False)
+    assert found.source.tolist() == [ScaleSource.GROUND]
+
+
+@pytest.mark.parametrize('by_depth', [False, True])
+def test_first_thing_that_becomes_known_moves_nobody_at_once(world: World, by_depth: bool) -> None:
+    """A height that is set, or a depth camera that starts, after minutes without either."""
+    person = world.person(1.9, 4.0)
+    told = Surroundings(depth=_flat(world, person)) if by_depth else _ground(world)
+    for _ in range(20):
+        before = world.see([person], Surroundings())
+    after = world.see([person], told)
+    assert 0 < after.factor[0] - before.factor[0] < 0.25 * (1 - before.factor[0])
+    for _ in range(30):
+        after = world.see([person], told)
+    assert abs(after.factor[0] - 1) < 0.03
+
+
+def test_somebody_new_comes_at_once_as_tall_as_the_ground_says(world: World) -> None:
+    found = world.see([world.person(1.9, 4.0)], _ground(world))
+    assert abs(found.factor[0] - 1) < 0.06, 'stature alone is 12 % off'
 
 
 def test_a_collapsed_shape_spoils_nobody(world: World) -> None:

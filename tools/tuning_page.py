@@ -39,6 +39,7 @@ def tuning_page() -> str:
         lift_latency=_result('lift_latency.json'),
         keypoint_latency=_result('keypoint_latency.json'),
         root=_result('root_position.json')['camera_height_m'],
+        tilt=_result('camera_elevation.json')['people'],
         robot_low=_result('default/test_robot_low.json'),
         robot_low_up=_result('default/test_robot_low_up_known.json'),
         eye=_result('default/test_eye.json'),

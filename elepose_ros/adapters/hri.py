@@ -107,9 +107,14 @@ class BodyFrames:
         self._last_ns: int | None = None
 
     def set_tracked(self, header: Any, ids: Collection[str]) -> None:
-        """Take who is tracked; nobody at all is an empty frame with the list's stamp."""
+        """Take who is tracked; nobody at all is an empty frame with the list's stamp.
+
+        The list only ever moves time on: one without a stamp, or older than the last frame, makes
+        no frame. That a recording began again is told by its bodies.
+        """
         self._awaited &= set(ids)
-        if not ids:
+        stamp_ns = stamp_ns_from_header(header)
+        if not ids and stamp_ns > (self._last_ns or 0):
             self._frame_at(header)
         self.send_due()
 

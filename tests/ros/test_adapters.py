@@ -297,6 +297,19 @@ class TestBodyFrames:
         f.tracked(10)
         assert f.sent == [(10, [])]
 
+    def test_a_list_without_a_stamp_does_not_begin_time_again(self) -> None:
+        f = Frames()
+        f.meet('a', 'b')
+        f.body('a', 60_000)
+        f.tracked(0)  # nobody, and no stamp: whoever waits goes, and nothing is forgotten
+        assert f.sent == [(60_000, ['a'])]
+        f.tracked(500)  # an old list is late, however old it is
+        f.body('a', 59_500)
+        assert f.frames.late == 1
+        f.body('a', 60_100)
+        f.tracked(60_200)
+        assert f.sent[1:] == [(60_100, ['a']), (60_200, [])]
+
     def test_no_more_than_eight_frames_wait(self) -> None:
         f = Frames()
         f.meet('a', 'b')

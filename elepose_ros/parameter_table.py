@@ -193,7 +193,8 @@ class Parameters:
     elevation_memory_s: float = _row(
         60.0,
         'what people have shown of the camera tilt fades within so many seconds with people, so '
-        'that a mount that was knocked is found out; a robot that nods needs use_fused_up false',
+        'that a mount that was knocked is found out; 512 samples are kept, which eight or more '
+        'people fill in 64 s; a robot that nods needs use_fused_up false',
         unit='s',
         low=5.0,
         high=86400.0,

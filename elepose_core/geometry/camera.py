@@ -38,6 +38,8 @@ FOCAL_PX = (1e-3, 1e7)
 MAX_DISTORTION = 1e6
 # Points outside the image are welcome; beyond this no lens could have seen them.
 MAX_KEYPOINT_PX = 1e6
+# Rays (x/z, y/z) that differ by less are the same: 0.6 degrees or, far off the axis, less.
+_SAME_RAY = 0.01
 # Distortion is inverted by fixed-point steps; real lenses converge to 1e-9 well before this.
 _UNDISTORT_STEPS = 60
 
@@ -116,6 +118,22 @@ class Camera:
         matrix = np.array([[focal_px, 0, x], [0, focal_px, y], [0, 0, 1]])
         return cls(matrix, width, height, assumed=True)
 
+    def sees_like(self, other: 'Camera') -> bool:
+        """Tell whether the same parts of both images show the same directions, to about a degree.
+
+        A plain resize changes nothing, nor does what trembles in a calibration that is sent with
+        each frame; another lens, field of view or centre does.
+        """
+        same_lens = (self.distortion_model, self.distortion) == (
+            other.distortion_model,
+            other.distortion,
+        )
+        same_size = (self.width, self.height) == (other.width, other.height)
+        if same_lens and same_size and np.array_equal(self.matrix, other.matrix):
+            return True
+        apart = np.abs(_spread_rays(self) - _spread_rays(other))
+        return bool(np.nanmax(apart, initial=0.0) < _SAME_RAY)
+
     def scaled_to(self, width: int, height: int) -> 'Camera':
         """Return the same camera for an image that was resized as a whole.
 
@@ -168,6 +186,15 @@ def project(points_cam_m: ArrayLike, camera: Camera) -> Array:
     points = np.asarray(points_cam_m, dtype=np.float64)
     depth = np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
     return pixels_from_rays(points[..., :2] / depth, camera)
+
+
+def _spread_rays(camera: Camera) -> Array:
+    """Return rays of 3 x 3 places all over the image, NaN where the lens has none."""
+    # Whoever does not tell the size has the centre in the middle.
+    width = camera.width or 2 * camera.matrix[0, 2]
+    height = camera.height or 2 * camera.matrix[1, 2]
+    places = np.stack(np.meshgrid([0.1, 0.5, 0.9], [0.1, 0.5, 0.9]), -1)
+    return rays_from_pixels(places * (width, height) - 0.5, camera)
 
 
 def _check_matrix(matrix: Array) -> None:

@@ -29,6 +29,9 @@ _SECOND_NS = 1_000_000_000
 # Neighbouring frames show the same person in almost the same posture: one a second is enough, and
 # of a crowd fewer are. They are looked at a few in each frame, so that none takes long.
 _SAMPLES_PER_SECOND, _SAMPLES_PER_FRAME = 8, 4
+# An id that is new in each frame makes nobody another person: of N people N samples a second are
+# taken, whatever they are called, after a few in advance.
+_SAMPLES_IN_ADVANCE = 8.0
 _CAPACITY = 512
 _SOLVE_NS = _SECOND_NS
 # Roll is easier to see than elevation: on val the error that estimates share is about half.
@@ -76,7 +79,8 @@ class CameraTilt:
                 measured on data with truth.
             memory_s: After so many seconds with people a sample counts 1 / e.
         """
-        self._sigma_rad = (model_error_rad, _ROLL_SHARE * model_error_rad)
+        sigma_rad = max(model_error_rad, _LEAST_SIGMA_RAD)
+        self._sigma_rad = (sigma_rad, _ROLL_SHARE * sigma_rad)
         self._memory_s = memory_s
         self._watch = JumpWatch()
         self.reset()
@@ -86,6 +90,7 @@ class CameraTilt:
         self._watch.forget()
         self._samples = _Ring()
         self._last_sample_ns: dict[int, int] = {}
+        self._allowed = _SAMPLES_IN_ADVANCE
         self._stamp_ns: int | None = None
         self._clock_s = 0.0
         self._solved_ns: int | None = None
@@ -111,7 +116,10 @@ class CameraTilt:
             Rows of the people whom `add` wants to see lifted without being told of up.
         """
         if self._stamp_ns is not None and len(tracks):
-            self._clock_s += min((stamp_ns - self._stamp_ns) * 1e-9, 1.0)
+            step_s = min((stamp_ns - self._stamp_ns) * 1e-9, 1.0)
+            self._clock_s += step_s
+            earned = step_s * min(len(tracks), _SAMPLES_PER_SECOND)
+            self._allowed = min(self._allowed + earned, _SAMPLES_IN_ADVANCE)
         self._stamp_ns = stamp_ns
         numbers = np.array(tracks, np.int64)
         if self._solution is not None:
@@ -153,7 +161,6 @@ class CameraTilt:
             np.full(len(due), self._clock_s),
             np.full(len(due), stamp_ns),
         )
-        self._last_sample_ns.update(dict.fromkeys(numbers.tolist(), stamp_ns))
         if self._solved_ns is None or stamp_ns - self._solved_ns >= _SOLVE_NS:
             self._solve(stamp_ns)
             self._compare(stamp_ns)
@@ -174,10 +181,11 @@ class CameraTilt:
             roll_variance=roll_variance,
             up_cam=found.up_cam,
             samples=self._used,
+            # Up is known as well where the camera looks down and roll means little.
             converged=(
                 not disturbed
                 and self._used >= _CONVERGED_SAMPLES
-                and max(elevation_variance, roll_variance) < _CONVERGED_SIGMA_RAD**2
+                and float(variance.max()) < _CONVERGED_SIGMA_RAD**2
             ),
             disturbed=disturbed,
             starts=self._starts,
@@ -189,13 +197,15 @@ class CameraTilt:
             self._disturbed_until_ns = None
         period_ns = max(1.0, len(tracks) / _SAMPLES_PER_SECOND) * _SECOND_NS
         long_ago = stamp_ns - _FORGOTTEN_NS
-        self._last_sample_ns = {
-            track: at for track, at in self._last_sample_ns.items() if at > long_ago
-        }
         last_ns = np.array([self._last_sample_ns.get(track, long_ago) for track in tracks])
         waiting = np.flatnonzero(stamp_ns - last_ns >= period_ns)
         order = np.argsort(last_ns[waiting], kind='stable')
-        return np.sort(waiting[order[:_SAMPLES_PER_FRAME]])
+        # Steps of time do not quite sum up to whole seconds.
+        count = min(_SAMPLES_PER_FRAME, int(self._allowed + 1e-6))
+        due = np.sort(waiting[order[:count]])
+        self._allowed -= len(due)
+        self._last_sample_ns.update((tracks[row], stamp_ns) for row in due.tolist())
+        return due
 
     def _judge(self, jump: Jump, stamp_ns: int) -> None:
         """Start anew if a jump is beyond doubt; remember it if it may have been one."""
@@ -209,10 +219,16 @@ class CameraTilt:
         tracks, row = np.unique(samples.track, return_inverse=True)
         start = None if self._solution is None else self._solution.up_cam
         prior = TiltPrior(self._sigma_rad)
-        self._solution = solve_tilt(samples, row, len(tracks), prior, start)
-        self._used = len(samples.weight)
+        found = solve_tilt(samples, row, len(tracks), prior, start)
         self._solved_ns = stamp_ns
         self._solves += 1
+        # It is fed back, and would be the start of the next one: nothing spoilt may stay.
+        if np.isfinite(found.up_cam).all() and np.isfinite(found.covariance).all():
+            self._solution, self._used = found, len(samples.weight)
+        long_ago = stamp_ns - _FORGOTTEN_NS
+        self._last_sample_ns = {
+            track: at for track, at in self._last_sample_ns.items() if at > long_ago
+        }
 
     def _compare(self, stamp_ns: int) -> None:
         """Start anew if the samples of the last seconds contradict those before."""
@@ -237,6 +253,7 @@ class CameraTilt:
         """Forget all samples from before."""
         self._samples.keep_since(since_ns)
         self._last_sample_ns.clear()
+        self._allowed = _SAMPLES_IN_ADVANCE
         self._solution = None
         self._solved_ns = self._suspected_ns = None
         self._watch.forget()

@@ -3,7 +3,7 @@
 """People of one frame after the other: track, lift, place. The node and the files share this."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +52,7 @@ class LiftingOptions:
         use_fused_up: Frames are lifted with the tilt that the frames before have shown, weighed
             by its variance; otherwise each by itself.
         elevation_memory_s: After so many seconds with people, what they showed of the camera's
-            tilt counts 1 / e.
+            tilt counts 1 / e; the tilt rests on 512 samples at most, 64 s of a crowd.
         smoothing_cutoff_hz: Of the low pass on joints at rest; 0 = no smoothing.
         smoothing_opening: Hz per m/s; by so much the cutoff rises with a joint's speed.
     """
@@ -121,6 +121,8 @@ class PeopleLifter:
         )
         self._scales = ScaleFusion(self.options.elevation_memory_s)
         self._last_ns: int | None = None
+        self._camera: Camera | None = None
+        self._ended: tuple[int, ...] = ()
 
     @property
     def tracks(self) -> int:
@@ -134,6 +136,7 @@ class PeopleLifter:
         self._elevation.reset()
         self._scales.reset()
         self._last_ns = None
+        self._ended = ()
 
     def change(self, options: LiftingOptions) -> None:
         """Lift with other settings from the next frame on.
@@ -168,9 +171,13 @@ class PeopleLifter:
     ) -> Skeletons3D:
         """Lift the people of one frame.
 
+        Of whom the graph gives something that is not finite is left out, like somebody with too
+        few joints, and nothing of it is remembered.
+
         Args:
             people: Keypoints in pixels of `camera`'s image.
-            camera: Its intrinsics.
+            camera: Its intrinsics. Elevation and scales start anew when they change; of an assumed
+                camera the elevation never counts as converged.
             surroundings: What else tells how far people are; without it stature alone does.
 
         Raises:
@@ -189,17 +196,29 @@ class PeopleLifter:
         numbers, ended = self._tracker.update(usable.keypoints_px, usable.ids, people.stamp_ns)
         self._smoother.forget(ended)
         self._scales.forget(ended)
+        # They are told with the next frame if this one fails.
+        self._ended += ended
+        self._heed(camera)
         seen = usable.scores > 0
         due = self._elevation.look(numbers, usable.rays, seen, people.stamp_ns)
         lifted, untold = self._lifted(usable, due)
-        self._elevation.add(numbers, due, untold, seen)
+        sound = untold.sound()
+        self._elevation.add(numbers, due[sound], untold.of(sound), seen)
         elevation = self._elevation.estimate()
+        if elevation is not None and camera.assumed:
+            elevation = replace(elevation, converged=False)
+        sound = lifted.sound()
+        if not sound.all():
+            usable, lifted = usable.of(sound), lifted.of(sound)
+            numbers = [number for number, kept in zip(numbers, sound, strict=True) if kept]
         placed = self._placed(
             usable, lifted, numbers, people.stamp_ns, (camera, elevation, surroundings)
         )
+        skeletons = self._skeletons(usable, lifted, numbers, people.stamp_ns, placed)
+        ended, self._ended = self._ended, ()
         return Skeletons3D(
             stamp_ns=people.stamp_ns,
-            skeletons=self._skeletons(usable, lifted, numbers, people.stamp_ns, placed),
+            skeletons=skeletons,
             ended_tracks=ended,
             elevation=elevation,
             was_reset=was_reset,
@@ -211,6 +230,15 @@ class PeopleLifter:
             _elevation_error_rad(self.predictor), self.options.elevation_memory_s
         )
         self._scales.unlearn()
+
+    def _heed(self, camera: Camera) -> None:
+        """Start tilt and scales anew if they were seen through another camera than this."""
+        before = self._camera
+        is_same = before is not None and before.assumed == camera.assumed
+        if before is None or not (is_same and camera.sees_like(before)):
+            self._camera = camera
+            if before is not None:
+                self._start_tilt_anew()
 
     def _usable(self, people: People2D, camera: Camera) -> '_Usable':
         """Convert to the lifter's layout and keep those with enough joints."""
@@ -251,9 +279,8 @@ class PeopleLifter:
         fused = self._elevation.estimate() if self.options.use_fused_up else None
         if fused is None:
             return None, None
-        variance = max(fused.elevation_variance, fused.roll_variance)
         up = np.tile(fused.up_cam.astype(np.float32), (count, 1))
-        return up, np.full(count, variance, np.float32)
+        return up, np.full(count, fused.up_variance, np.float32)
 
     def _placed(
         self,
@@ -320,6 +347,14 @@ class _Usable(NamedTuple):
     scores: NDArray[np.float32]
     ids: list[str]
     sources: list[int]
+
+    def of(self, rows: NDArray[np.bool_]) -> '_Usable':
+        """Return some of them."""
+        kept = np.flatnonzero(rows).tolist()
+        arrays = self.rays[kept], self.keypoints_px[kept], self.scores[kept]
+        return _Usable(
+            *arrays, [self.ids[row] for row in kept], [self.sources[row] for row in kept]
+        )
 
 
 def _smoothing(options: LiftingOptions) -> tuple[float, float, float]:

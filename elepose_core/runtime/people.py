@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes into the lifting of one frame and what comes out: plain values, no ROS."""
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -136,7 +137,8 @@ class Elevation:
         roll_variance: rad^2 of the mean.
         up_cam: (3,) unit vector against gravity.
         samples: Lifted people that it rests on.
-        converged: The variances are small enough to rely on.
+        converged: Up is known well enough to rely on; roll is not where the camera looks straight
+            up or down. Never with an assumed camera.
         disturbed: The camera was moved a moment ago; what was known before is forgotten and the
             estimate starts anew. Never together with `converged`.
         starts: How often it started anew because the camera was moved.
@@ -151,6 +153,15 @@ class Elevation:
     converged: bool
     disturbed: bool = False
     starts: int = 0
+
+    @property
+    def up_variance(self) -> float:
+        """Return rad^2 of up in the direction in which it is known least.
+
+        A camera that looks straight down has no roll, yet up may be known well.
+        """
+        level = math.cos(self.elevation_rad)
+        return max(self.elevation_variance, self.roll_variance * level**2)
 
     @property
     def status(self) -> TiltStatus:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bundle's graph, from arrays to arrays."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ _OUTPUTS = {
     'up_variance_estimate': (2,),
 }
 _LENGTH_TOLERANCE = 1e-3
+# What a graph in half precision makes of a unit vector.
+_UP_TOLERANCE = 0.01
 
 
 class Lifted(NamedTuple):
@@ -45,6 +48,24 @@ class Lifted(NamedTuple):
     sigma: NDArray[np.float32]
     plausibility: NDArray[np.float32]
     up_variance: NDArray[np.float32]
+
+    def of(self, rows: NDArray[np.bool_]) -> 'Lifted':
+        """Return some of them."""
+        return Lifted(*(part[rows] for part in self))
+
+    def sound(self) -> NDArray[np.bool_]:
+        """Tell (N,) of whom all of it can be true.
+
+        A graph may give NaN for a person that it was never trained for, or on a device that
+        computes with half precision; whatever is remembered of that would stay.
+        """
+        rows = len(self.joints_cam)
+        flat = [part.reshape(rows, math.prod(part.shape[1:])) for part in self]
+        sound = np.logical_and.reduce([np.isfinite(part).all(1) for part in flat])
+        with np.errstate(invalid='ignore', over='ignore'):
+            sound &= abs(np.linalg.norm(self.up_cam, axis=1) - 1) < _UP_TOLERANCE
+            sound &= (self.up_variance > 0).all(1) & (self.sigma >= 0).all(1)
+        return np.asarray(sound)
 
 
 class Predictor:

@@ -3,6 +3,7 @@
 """The camera's tilt over people and time: what is sampled, forgotten, found out."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from elepose_core.geometry.elevation import (
 from elepose_core.runtime.elevation import CameraTilt
 from elepose_core.runtime.people import Elevation, TiltStatus
 from elepose_core.runtime.predictor import Lifted
+from elepose_core.runtime.tilt_solver import TiltSolution, solve_tilt
 
 Array = NDArray[np.float64]
 SECOND = 1_000_000_000
@@ -35,7 +37,7 @@ class Scene:
         self._body = self._body - [0.0, 0.0, self._body[:, 2].min()]
         self._random = np.random.default_rng(0)
         self._people, self.tilt = people, tilt
-        self.frame = 0
+        self.frame = self.renumber = 0
         self.status: list[TiltStatus] = []
         self.sampled: list[int] = []
 
@@ -60,6 +62,7 @@ class Scene:
         joints = joints * (1 + 0.02 * self._random.normal(size=(len(number), 1, 1)))
         rays, seen = joints[..., :2] / joints[..., 2:], np.ones(joints.shape[:2], bool)
         stamp_ns = self.frame * SECOND // HZ
+        number += self.frame * self.renumber
         due = self.tilt.look(number.tolist(), rays, seen, stamp_ns)
         self.sampled.append(len(due))
         wrong = up_cam + np.array([0.0, 0.0, math.radians(3.0)])
@@ -201,3 +204,48 @@ def test_reset_forgets(standing_m: Array) -> None:
     found = Scene(standing_m, 1, tilt).play(0.1, _up(40.0))
     assert found.samples == 1
     assert _error_deg(found, _up(40.0)) < 3.5
+
+
+@pytest.mark.parametrize('elevation_deg', [60.0, 80.0, 90.0])
+def test_camera_that_looks_down_converges_though_roll_means_little(
+    elevation_deg: float, standing_m: Array
+) -> None:
+    up = _up(elevation_deg)
+    found = Scene(standing_m, 2, _tilt()).play(20, up)
+    assert found.converged
+    assert _error_deg(found, up) < 2.0
+    assert math.sqrt(found.up_variance) < math.radians(3.0)
+
+
+def test_model_that_states_no_error_at_all_is_not_believed(standing_m: Array) -> None:
+    scene = Scene(standing_m, 1, CameraTilt(0.0))
+    found = scene.play(5, _up(10.0))
+    assert math.isfinite(found.elevation_variance)
+    assert math.sqrt(found.elevation_variance) >= math.radians(0.5)
+
+
+def test_new_numbers_in_each_frame_are_no_more_samples(standing_m: Array) -> None:
+    usual, renumbered = (Scene(standing_m, 2, _tilt()) for _ in range(2))
+    renumbered.renumber = 2
+    usual.play(20, _up(10.0))
+    renumbered.play(20, _up(10.0))
+    assert sum(renumbered.sampled) <= sum(usual.sampled) + 8
+    assert len(renumbered.tilt._last_sample_ns) <= 60 * 8
+
+
+def test_solution_that_is_not_finite_is_not_kept(
+    standing_m: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(standing_m, 1, _tilt())
+    before = scene.play(5, _up(10.0))
+
+    def spoilt(*args: Any) -> TiltSolution:
+        found = solve_tilt(*args)
+        return found._replace(up_cam=found.up_cam * np.nan)
+
+    with monkeypatch.context() as patched:
+        patched.setattr('elepose_core.runtime.elevation.solve_tilt', spoilt)
+        during = scene.play(2, _up(10.0))
+    assert during.samples == before.samples
+    np.testing.assert_array_equal(during.up_cam, before.up_cam)
+    assert scene.play(2, _up(10.0)).samples == 9

@@ -40,18 +40,21 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f'{path} cannot be written ({error.strerror})') from None
+        raise _refused(path, error) from None
     # The suffix stays last: some writers choose their format by it.
     temporary = path.with_name(f'.{path.stem}.{secrets.token_hex(4)}{path.suffix}')
     try:
         yield temporary
         _move_over(temporary, path)
     except OSError as error:
-        if error.filename != str(temporary):
+        # A write that fails names no file at all; one that names another is the block's own.
+        if error.filename is not None and not _is_inside(error.filename, temporary):
             raise
-        raise InputError(f'{path} cannot be written ({error.strerror})') from None
+        raise _refused(path, error) from None
     finally:
-        _remove(temporary)
+        # Where it cannot be removed the reason is being told already.
+        with contextlib.suppress(OSError):
+            _remove(temporary)
 
 
 @contextlib.contextmanager
@@ -101,6 +104,15 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _is_inside(name: object, temporary: Path) -> bool:
+    return isinstance(name, str) and Path(name).is_relative_to(temporary)
+
+
+def _refused(path: Path, error: OSError) -> InputError:
+    why = error.strerror or str(error) or type(error).__name__
+    return InputError(f'{path} cannot be written ({why})')
+
+
 def _move_over(temporary: Path, path: Path) -> None:
     # A mistyped output must not take a folder's whole content with it.
     if path.is_dir() and not temporary.is_dir():
@@ -112,13 +124,18 @@ def _move_over(temporary: Path, path: Path) -> None:
         return
     # A folder cannot be replaced in one call: the old one steps aside first.
     aside = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.old')
-    path.replace(aside)
+    try:
+        path.replace(aside)
+    except OSError as error:
+        raise _refused(path, error) from None
     try:
         temporary.replace(path)
     except OSError:
         aside.replace(path)
         raise
-    _remove(aside)
+    # What is new stands; of what is old perhaps not everything may be deleted.
+    with contextlib.suppress(OSError):
+        _remove(aside)
 
 
 def _remove(path: Path) -> None:

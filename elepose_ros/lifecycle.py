@@ -23,6 +23,7 @@ from elepose_core.runtime.predictor import Predictor
 from elepose_ros import services
 from elepose_ros.compat import GuardedLifecycleNode, make_executor, on_parameter_changes
 from elepose_ros.diagnostics import DiagnosticsPublisher, node_faults
+from elepose_ros.guard import alone
 from elepose_ros.model_service import ModelService
 from elepose_ros.parameters import LIFTER, declare, unknown_names, with_changes
 from elepose_ros.reports import Reporter
@@ -109,10 +110,10 @@ class PartsNode(GuardedLifecycleNode):
             self.reporter.warn(f'unknown {unknown}', f'parameter {unknown} is unknown: ignored')
         on_parameter_changes(self, self._check_changes, self._apply_changes)
         self._diagnostics = DiagnosticsPublisher(self, self.reporter, self.statistics)
-        services.offer(self, self._reset, self.explain)
+        services.offer(self, self.reporter, self._reset, self.explain)
         self._models: ModelService | None = None
         if LIFTER in used_by:
-            services.offer_save_mount(self, self._save_mount)
+            services.offer_save_mount(self, self.reporter, self._save_mount)
             self._models = ModelService(self, lambda: self.parameters, self.reporter)
         # Not on the node's clock: a paused bag must not silence the diagnostics.
         self.create_timer(1.0, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -252,17 +253,15 @@ class PartsNode(GuardedLifecycleNode):
             self._alone(part.close)
         self._parts = ()
 
-    def _alone(self, work: Callable[[], None]) -> None:
-        """Do something for one part; a bug there must not take the others with it."""
-        try:
-            work()
-        except Exception:
-            text = f'a bug, please report it:\n{traceback.format_exc()}'
-            self.reporter.error(f'bug {getattr(work, "__qualname__", "")}', text)
+    def _alone(self, work: Callable[[], None]) -> bool:
+        return alone(work, getattr(work, '__qualname__', 'a part'), self.reporter)
 
     def _tick(self) -> None:
         for part in self._parts:
             self._alone(part.watch)
+        self._alone(self._tell)
+
+    def _tell(self) -> None:
         self._ticks += 1
         if self._ticks % _SURVEY_EVERY == 0:
             for key, sentence in node_faults(self).items():
@@ -273,8 +272,9 @@ class PartsNode(GuardedLifecycleNode):
         self._diagnostics.publish(state | self._facts())
 
     def _reset(self) -> bool:
-        for part in self._parts if self._is_active else ():
-            part.reset()
+        forgot = [self._alone(part.reset) for part in self._parts if self._is_active]
+        if not all(forgot):
+            raise InputError('not everything could be forgotten, see the log')
         return self._is_active
 
     def _save_mount(self) -> str:

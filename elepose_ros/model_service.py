@@ -23,6 +23,7 @@ from elepose_core.runtime.backends.interface import Device
 from elepose_core.runtime.backends.switching import SwitchingBackend
 from elepose_core.runtime.predictor import Predictor
 from elepose_ros import interfaces
+from elepose_ros.guard import reason
 from elepose_ros.parameter_table import Parameters
 from elepose_ros.reports import Reporter
 
@@ -145,8 +146,10 @@ class ModelService:
         try:
             response.message = await self._change(request.model)
             response.success = True
-        except InputError as error:
-            response.message = f'the lifter stays as it is: {error}'
+        except Exception as error:
+            why = reason(error, '~/load_model', self._reporter)
+            response.message = f'the lifter stays as it is: {why}'
+            response.success = False
             self._reporter.warn('load_model', f'load_model: {response.message}')
         return response
 

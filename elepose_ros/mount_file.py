@@ -45,10 +45,15 @@ def save_mount(elevation: Elevation | None, header: Header, configured: str) -> 
         raise InputError(
             f'frame_id is {header.frame_id[:100]!r}; expected letters, digits, _ . / and -'
         )
-    path = Path(configured).expanduser()
-    if not configured:
-        folder = Path(os.environ.get('ROS_HOME', '~/.ros')).expanduser()
-        path = folder / f'{re.sub("[^A-Za-z0-9_-]", "_", header.frame_id)}_level{_ENDING}'
+    name = f'{re.sub("[^A-Za-z0-9_-]", "_", header.frame_id)}_level{_ENDING}'
+    chosen = Path(configured or Path(os.environ.get('ROS_HOME') or '~/.ros', name))
+    try:
+        path = chosen.expanduser()
+    except RuntimeError:  # a container may run as a user who has no home
+        raise InputError(
+            f'{chosen} is in the home of a user who has none; expected static_transform_file to '
+            'be a path that starts with /'
+        ) from None
     text = mount_text(elevation, header, datetime.now(timezone.utc))
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')

@@ -8,6 +8,7 @@
 import dataclasses
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from elepose_core.errors import InputError
@@ -158,6 +159,13 @@ def _whole(parameters: Parameters) -> Parameters:
             'parameter publish_hri is true and keypoints_type is hri; expected one of the two, '
             'since both use the topics under /humans/bodies'
         )
+    try:
+        Path(parameters.static_transform_file).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f'parameter static_transform_file is {parameters.static_transform_file!r}; expected '
+            f'a path that starts with / or ~/ ({error})'
+        ) from None
     for folder in filter(None, parameters.model_folders.split(':')):
         # A relative one would depend on where the node was started.
         if not folder.startswith(('/', '~/')):

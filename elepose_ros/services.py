@@ -12,6 +12,8 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from elepose_core.errors import InputError
+from elepose_ros.guard import reason
+from elepose_ros.reports import Reporter
 from elepose_ros.stages import MUCH_DROPPED
 
 __all__ = ['explanation', 'offer', 'offer_save_mount']
@@ -23,51 +25,65 @@ _HOW_TO_GO_ON = {
 }
 
 
-def offer(node: Node, reset: Callable[[], bool], explain: Callable[[], Sequence[str]]) -> None:
+def offer(
+    node: Node,
+    reporter: Reporter,
+    reset: Callable[[], bool],
+    explain: Callable[[], Sequence[str]],
+) -> None:
     """Offer the services.
 
     Args:
         node: Who offers them.
+        reporter: Tells of what fails.
         reset: Forgets the people; False when the node is not active.
         explain: Returns what is wrong, see `explanation`.
     """
 
-    def on_reset(_: Any, response: Any) -> Any:
-        response.success = reset()
-        response.message = (
-            'people, smoothing and camera elevation start anew with the next frame'
-            if response.success
-            else 'nothing to forget: the node is not active'
-        )
-        return response
+    def on_reset() -> str:
+        if not reset():
+            raise InputError('nothing to forget: the node is not active')
+        return 'people, smoothing and camera elevation start anew with the next frame'
 
-    def on_explain(_: Any, response: Any) -> Any:
-        sentences = explain()
-        response.success = not sentences
-        response.message = '\n'.join(sentences) or 'nothing is wrong'
-        return response
+    def on_explain() -> str:
+        if sentences := explain():
+            raise InputError('\n'.join(sentences))
+        return 'nothing is wrong'
 
-    node.create_service(Trigger, '~/reset', on_reset)
-    node.create_service(Trigger, '~/explain', on_explain)
+    _offer(node, reporter, 'reset', on_reset)
+    _offer(node, reporter, 'explain', on_explain)
 
 
-def offer_save_mount(node: Node, save: Callable[[], str]) -> None:
+def offer_save_mount(node: Node, reporter: Reporter, save: Callable[[], str]) -> None:
     """Offer `~/save_static_transform`.
 
     Args:
         node: Who offers it.
+        reporter: Tells of what fails.
         save: Writes the file and returns its path, or raises InputError.
     """
 
-    def on_save(_: Any, response: Any) -> Any:
+    def on_save() -> str:
+        return f'wrote {save()}: ros2 launch it, with publish_tf false here'
+
+    _offer(node, reporter, 'save_static_transform', on_save, 'nothing was written: ')
+
+
+def _offer(
+    node: Node, reporter: Reporter, name: str, answer: Callable[[], str], refusal: str = ''
+) -> None:
+    """Offer a service that answers no, with the reason, when `answer` raises whatever it may."""
+
+    def on_request(_: Any, response: Any) -> Any:
         try:
-            response.message = f'wrote {save()}: ros2 launch it, with publish_tf false here'
+            response.message = answer()
             response.success = True
-        except InputError as error:
-            response.message = f'nothing was written: {error}'
+        except Exception as error:
+            response.message = f'{refusal}{reason(error, f"~/{name}", reporter)}'
+            response.success = False
         return response
 
-    node.create_service(Trigger, '~/save_static_transform', on_save)
+    node.create_service(Trigger, f'~/{name}', on_request)
 
 
 def explanation(

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files appear whole or not at all, and nothing else is ever lost."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,34 @@ def test_folder_that_takes_no_file_is_one_sentence() -> None:
         pytest.skip('there is no /proc, which takes no file from anybody')
     with pytest.raises(InputError, match=r'/proc/elepose\.json cannot be written \('):
         _write(path)
+
+
+def _fill_the_disk(path: Path) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text('half')
+        # A write that fails names no file, other than an open that does.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _miss_a_folder_inside(path: Path) -> None:
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        (temporary / 'missing' / 'file').write_text('')
+
+
+def test_disk_that_is_full_is_one_sentence_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / 'a.txt'
+    path.write_text('old')
+    with pytest.raises(InputError, match=r'a\.txt cannot be written \(No space left on device\)'):
+        _fill_the_disk(path)
+    assert path.read_text() == 'old'
+    assert _names(tmp_path) == ['a.txt']
+
+
+def test_file_inside_a_new_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='b cannot be written'):
+        _miss_a_folder_inside(tmp_path / 'b')
+    assert _names(tmp_path) == []
 
 
 def test_other_trouble_of_the_block_is_not_blamed_on_the_output(tmp_path: Path) -> None:

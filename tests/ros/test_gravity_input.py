@@ -27,6 +27,7 @@ from elepose_core.runtime.people import Elevation
 from elepose_ros.compat import optional_message
 from elepose_ros.gravity_input import up_from_imu
 from elepose_ros.mount_file import mount_text, save_mount
+from elepose_ros.parameters import Parameters, with_changes
 from elepose_ros.qos import tf_qos
 
 DOWN = math.radians(20.0)
@@ -132,6 +133,12 @@ class TestFile:
         with pytest.raises(InputError, match=sentence):
             save_mount(elevation, Header(frame_id=frame), str(tmp_path / 'x.launch.yaml'))
         assert not list(tmp_path.iterdir())
+
+    def test_a_home_of_nobody_is_one_sentence(self) -> None:
+        with pytest.raises(InputError, match='a path that starts with /'):
+            save_mount(SHOWN, HEADER, '~nosuchuser/x.launch.yaml')
+        with pytest.raises(InputError, match=r"static_transform_file is '~nosuchuser/x'"):
+            with_changes(Parameters(static_transform_file='~nosuchuser/x'), {'publish_tf': True})
 
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / 'file').touch()

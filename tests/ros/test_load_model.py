@@ -188,6 +188,21 @@ def test_who_cannot_be_served_is_told_why(
     )
 
 
+def test_a_service_that_breaks_before_it_loads_answers(
+    probe: Any, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = inside('broken', active=False)
+    node.trigger_configure()
+
+    def bug(*_: Any) -> None:
+        raise RuntimeError('no home')
+
+    monkeypatch.setattr(model_service, 'allowed_bundle', bug)
+    answer = ask(probe, 'broken', 'default')
+    assert not answer.success
+    assert 'RuntimeError: no home' in answer.message
+
+
 def test_a_node_that_ends_or_starts_anew_meanwhile_drops_what_was_loaded(
     probe: Any, inside: Any
 ) -> None:

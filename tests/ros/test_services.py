@@ -12,6 +12,8 @@ pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_typ
 import rclpy
 from std_srvs.srv import Trigger
 
+from elepose_ros import lifecycle
+from elepose_ros.lifecycle import Part
 from elepose_ros.services import explanation
 
 
@@ -225,3 +227,27 @@ class TestEachSymptom:
         explained = node.explain()
         assert 'ros2 lifecycle set /failing configure' in explained[0]
         assert '/no/where does not exist' in explained[1]
+
+    def test_a_service_that_breaks_answers_and_the_node_lives_on(
+        self, probe: Any, inside: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        node = inside('robust', active=False)
+
+        def bug(*_: Any) -> Any:
+            raise RuntimeError('no home')
+
+        monkeypatch.setattr(lifecycle, 'node_faults', bug)
+        monkeypatch.setattr(node, '_facts', bug)
+        part = Part()
+        monkeypatch.setattr(part, 'save_mount', bug)
+        monkeypatch.setattr(part, 'reset', bug)
+        monkeypatch.setattr(node, '_parts', (part,))
+        monkeypatch.setattr(node, '_is_active', True)
+        node._tick()
+        for service in ('save_static_transform', 'explain', 'reset'):
+            answer = probe.call(Trigger, f'/robust/{service}', Trigger.Request())
+            assert not answer.success
+        monkeypatch.undo()
+        explained = probe.call(Trigger, '/robust/explain', Trigger.Request()).message
+        assert 'a bug in ~/save_static_transform, please report it' in explained
+        assert 'RuntimeError: no home' in explained

@@ -25,6 +25,8 @@ _SAMPLES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 # A detector takes about as long as three images do; more would only fill the memory.
 _KEPT = 8
 _KEPT_BYTES = 64_000_000
+# Depth that is missing for so long is gone; a camera of 5 Hz beside one of 30 Hz just has gaps.
+_GONE_NS = 5_000_000_000
 
 
 def depth_from_message(message: Any) -> DepthImage:
@@ -71,7 +73,9 @@ class DepthInput(Part):
         self._node = node
         self._lock = threading.Lock()
         self._images: deque[tuple[int, DepthImage]] = deque(maxlen=_KEPT)
-        self._has_matched = False
+        # Stamps of the newest frame and of the newest one that had depth.
+        self._frame_ns = 0
+        self._matched_ns: int | None = None
         self._input: Input | None = None
         if node.parameters.use_depth:
             reliability = node.parameters.depth_reliability
@@ -82,6 +86,9 @@ class DepthInput(Part):
     def start(self) -> None:
         """Begin to read."""
         self.reset()
+        self._matched_ns = None
+        self._node.reporter.over('depth gone')
+        self._node.reporter.over('depth gaps')
         if self._input is not None:
             self._input.start()
 
@@ -115,7 +122,11 @@ class DepthInput(Part):
         """Return the topic and whether depth is used."""
         if self._input is None:
             return {}
-        state = 'used' if self._has_matched else 'none so far'
+        state = 'used'
+        if self._matched_ns is None:
+            state = 'none so far'
+        elif self._is_gone():
+            state = f'none for {abs(self._frame_ns - self._matched_ns) * 1e-9:.0f} s'
         return {'depth': state, 'depth topic': self._input.topic_name}
 
     def depth_for(self, stamp_ns: int, camera: Camera) -> DepthImage | None:
@@ -128,6 +139,7 @@ class DepthInput(Part):
         if self._input is None:
             return None
         max_age_s = self._node.parameters.depth_max_age_s
+        self._frame_ns = stamp_ns
         with self._lock:
             images = list(self._images)
         apart_ns, image = min(
@@ -138,7 +150,7 @@ class DepthInput(Part):
         if apart_ns is None or image is None or apart_ns * 1e-9 > max_age_s:
             nearest = 'there is none' if apart_ns is None else f'is {apart_ns * 1e-9:.2f} s away'
             self._node.reporter.warn(
-                'depth missing',
+                'depth gone' if self._is_gone() else 'depth gaps',
                 f'no depth image within depth_max_age_s = {max_age_s:g} s of a frame (the nearest '
                 f'{nearest}): lifting without; check {self._input.topic_name} and that both '
                 'stamps come from one clock',
@@ -152,8 +164,16 @@ class DepthInput(Part):
                 'depth size', f'{self._input.topic_name}: {error}; lifting without'
             )
             return None
-        self._has_matched = True
+        if self._is_gone():
+            self._node.reporter.over('depth gone')
+        self._matched_ns = stamp_ns
         return image
+
+    def _is_gone(self) -> bool:
+        """Tell whether the newest frames had no depth, not just one here and there."""
+        # Either way: the time of a bag may jump back.
+        matched_ns = self._matched_ns
+        return matched_ns is None or abs(self._frame_ns - matched_ns) >= _GONE_NS
 
     def _on_image(self, message: Any, _arrived_s: float) -> None:
         image = depth_from_message(message)

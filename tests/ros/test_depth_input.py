@@ -143,6 +143,36 @@ def test_no_depth_in_time_is_said_once(node: _Node, depth: DepthInput) -> None:
     assert '/depth' in line
 
 
+def test_depth_that_dies_is_told_and_told_again_when_it_comes_back(
+    node: _Node, depth: DepthInput
+) -> None:
+    depth.depth_for(*_frame(0))  # the first frame is before the first depth
+    assert depth.facts()['depth'] == 'none so far'
+    for number in (1, 2):
+        node.send(_at(number * 100_000 * MS))
+        assert depth.depth_for(*_frame(number * 100_000 * MS)) is not None
+        assert depth.facts()['depth'] == 'used'
+        assert node.reporter.recent_troubles() == {}
+        for seconds in range(60, 90):
+            assert depth.depth_for(*_frame((number * 100 + seconds) * 1000 * MS)) is None
+        assert depth.facts()['depth'] == 'none for 89 s'
+        assert len(node.log.lines) == 1 + number
+    depth.stop()
+    depth.start()
+    assert depth.facts()['depth'] == 'none so far'
+    depth.depth_for(*_frame(300_000 * MS))
+    assert len(node.log.lines) == 4
+
+
+def test_depth_with_gaps_does_not_fill_the_log(node: _Node, depth: DepthInput) -> None:
+    for stamp in range(0, 20_000, 33):
+        if stamp % 200 < 33:
+            node.send(_at(stamp * MS))
+        depth.depth_for(*_frame(stamp * MS))
+    assert depth.facts()['depth'] == 'used'
+    assert len(node.log.lines) == 1
+
+
 def test_another_aspect_ratio_is_said_and_lifted_without(node: _Node, depth: DepthInput) -> None:
     node.send(_at(0))
     assert depth.depth_for(*_frame(0, 600, 400)) is not None, 'a plain resize'

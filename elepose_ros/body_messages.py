@@ -3,6 +3,7 @@
 """People to the messages of ROS4HRI (REP 155), as bytes: pure functions, no node, no clock."""
 
 import functools
+import itertools
 import re
 from collections.abc import Collection, Sequence
 
@@ -18,6 +19,7 @@ from elepose_ros.adapters.hri import HRI_18
 
 __all__ = [
     'body_name',
+    'free_name',
     'ids_message',
     'joint_state_message',
     'region_message',
@@ -42,7 +44,14 @@ def body_name(identity: str, track: int, taken: Collection[str]) -> str:
     name = re.sub('[^A-Za-z0-9]+', '_', identity).strip('_')[:_LONGEST]
     if not name[:1].isalpha():
         name = f'b{name}'
-    return name if name not in taken else f'{name}_{track}'
+    return free_name(name, track, taken)
+
+
+def free_name(name: str, track: int, taken: Collection[str]) -> str:
+    """Return a name; where it is taken the first free one of name_track, name_track_1, ..."""
+    numbered = (f'{name}_{track}_{number}' for number in itertools.count(1))
+    names = itertools.chain((name, f'{name}_{track}'), numbered)
+    return next(name for name in names if name not in taken)
 
 
 def ids_message(header: Header, ids: Collection[str]) -> bytes:

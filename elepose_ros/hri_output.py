@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies as ROS4HRI publishes them (REP 155), all from one node."""
 
+import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from elepose_core.skeleton import H36M_17
 from elepose_ros.adapters.sources import PUBLISH_HRI, PUBLISH_JOINT_TF, messages_of
 from elepose_ros.body_messages import (
     body_name,
+    free_name,
     ids_message,
     joint_state_message,
     region_message,
@@ -93,8 +96,9 @@ def further_outputs(node: PartsNode) -> list['HriOutput | JointFrames']:
 class HriOutput(Part):
     """Publishes who is tracked, and of each body region, 2D skeleton, joint angles and frame.
 
-    Topics of a body come with it and go when it has not been seen for `track_max_gap_s`; there are
-    never more than `max_people`. Joint names are those of human_description, each with the body's
+    Topics of a body come with it and go when it has not been seen for `track_max_gap_s`, in the
+    time of the stamps, or on the clock where frames come no more; there are never more than
+    `max_people`. Joint names are those of human_description, each with the body's
     id at its end.
     """
 
@@ -112,10 +116,14 @@ class HriOutput(Part):
         self._bodies: dict[str, _Body] = {}
         self._last_ns = 0
         self._header = Header()
+        self._published_s = 0.0
+        # Frames come in a thread of their own; a publisher must not go while it is used.
+        self._lock = threading.Lock()
 
     def publish(self, result: Skeletons3D, frame: Frame) -> None:
         """Publish the people of a frame."""
-        with self._node.statistics.measure('publish hri'):
+        with self._lock, self._node.statistics.measure('publish hri'):
+            self._published_s = time.perf_counter()
             self._header = frame.header
             self._forget(result)
             known = self._known(result)
@@ -126,10 +134,22 @@ class HriOutput(Part):
                 self._publish_2d(known, result, frame)
                 self._publish_3d(known, frame.header)
 
+    def watch(self) -> None:
+        """Let nobody be tracked when frames come no more."""
+        # Whoever has the lock publishes a frame just now. No wait: this is the executor.
+        if not self._bodies or not self._lock.acquire(blocking=False):
+            return
+        try:
+            silent_s = time.perf_counter() - self._published_s
+            if silent_s > self._node.parameters.track_max_gap_s:
+                self._end_all()
+        finally:
+            self._lock.release()
+
     def stop(self) -> None:
         """Leave with nobody tracked."""
-        self._ids.publish(ids_message(self._header, ()))
-        self._drop(tuple(self._bodies))
+        with self._lock:
+            self._end_all()
 
     def close(self) -> None:
         """End the publishers."""
@@ -140,6 +160,10 @@ class HriOutput(Part):
     def facts(self) -> dict[str, str]:
         """Return how many bodies have topics."""
         return {'published bodies': str(len(self._bodies))}
+
+    def _end_all(self) -> None:
+        self._ids.publish(ids_message(self._header, ()))
+        self._drop(tuple(self._bodies))
 
     def _publish_2d(self, known: list[_Known], result: Skeletons3D, frame: Frame) -> None:
         size_px = frame.width, frame.height
@@ -243,8 +267,8 @@ class JointFrames(Part):
             return
         with self._node.statistics.measure('publish joint frames'):
             poses = [
-                (f'{skeleton.id}_{name}', (*place, *_UNTURNED))
-                for skeleton in result.skeletons
+                (f'{identity}_{name}', (*place, *_UNTURNED))
+                for identity, skeleton in _identities(result.skeletons).items()
                 for name, place in zip(
                     H36M_17.joint_names, skeleton.joints_cam_m.tolist(), strict=True
                 )
@@ -259,11 +283,10 @@ class JointFrames(Part):
 
 
 def _identities(skeletons: Sequence[Skeleton3D]) -> dict[str, Skeleton3D]:
-    """Return people by id; a sender's id may be the number of another one's track."""
+    """Return people by id, in their order; a sender may give two people one id."""
     found: dict[str, Skeleton3D] = {}
     for skeleton in skeletons:
-        is_taken = skeleton.id in found
-        found[f'{skeleton.id}/{skeleton.track}' if is_taken else skeleton.id] = skeleton
+        found[free_name(skeleton.id, skeleton.track, found)] = skeleton
     return found
 
 

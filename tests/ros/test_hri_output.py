@@ -3,6 +3,7 @@
 """Who has topics and when, with publishers that write down what they are given."""
 
 import sys
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -168,6 +169,25 @@ def test_topics_come_and_go_with_people(hri: Any) -> None:
     assert sorted(node.destroyed) == sorted(t for t in node.made if '/bodies/b' in t)
 
 
+def test_nobody_is_tracked_when_the_input_falls_silent(hri: Any) -> None:
+    node, output = hri(track_max_gap_s=0.2)
+    output.publish(result(1.0, skeleton(0, 'anna')), frame(1))
+    output.watch()
+    assert tracked(node) == ['anna']
+    time.sleep(0.25)
+    lists = node.publishers['/humans/bodies/tracked'].sent
+    with output._lock:  # a frame is published just now
+        output.watch()
+    assert (len(lists), len(topics(node))) == (1, 3)
+    output.watch()
+    assert tracked(node) == []
+    assert topics(node) == set()
+    output.watch()
+    assert len(lists) == 2, 'told once'
+    output.publish(result(1.1, skeleton(0, 'anna')), frame(1))
+    assert tracked(node) == ['anna']
+
+
 def test_time_that_jumps_back_ends_all_bodies(hri: Any) -> None:
     node, output = hri()
     output.publish(result(5.0, skeleton(0, 'anna')), frame(1))
@@ -197,6 +217,10 @@ def test_two_with_names_that_look_alike_are_kept_apart(hri: Any) -> None:
         output.publish(result(stamp_s, skeleton(0, 'p 1'), skeleton(1, 'p/1')), frame(2))
     assert tracked(node) == ['p_1', 'p_1_1']
     assert len(topics(node)) == 6
+    alike = (skeleton(0, 'x'), skeleton(1, 'x_5'), skeleton(5, 'x?'), skeleton(5, 'x!'))
+    for number in range(4):
+        output.publish(result(9.0 + number / 100, *alike), frame(4))
+    assert tracked(node) == ['x', 'x_5', 'x_5_1', 'x_5_2']
 
 
 def test_a_body_is_known_by_its_id_whatever_its_track(hri: Any) -> None:
@@ -246,6 +270,15 @@ def test_at_the_end_nobody_is_tracked_and_nothing_is_left(hri: Any) -> None:
     assert topics(node) == set()
     output.close()
     assert node.publishers == {}
+
+
+def test_two_people_of_one_id_have_joint_frames_of_their_own() -> None:
+    node = Node()
+    node_of_parts: Any = node
+    people = (skeleton(0, 'a'), skeleton(1, 'a_5'), skeleton(5, 'a'), skeleton(5, 'a'))
+    JointFrames(node_of_parts).publish(result(1.0, *people), frame(4))
+    found = read('tf2_msgs/TFMessage', node.publishers['/tf'].sent[0]).transforms
+    assert len({transform.child_frame_id for transform in found}) == 4 * 17
 
 
 def test_joint_frames_are_those_that_are_seen() -> None:

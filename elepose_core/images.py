@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.errors import InputError, shown
+from elepose_core.geometry.camera import MAX_PIXELS
 from elepose_core.opencv import opencv
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ __all__ = [
     'MAX_COMPRESSED_BYTES',
     'MAX_IMAGE_SIDE',
     'MAX_JPEG_SCANS',
-    'MAX_PIXELS',
     'rgb_from_compressed',
     'rgb_from_photograph',
     'rgb_from_raw',
@@ -40,8 +40,6 @@ __all__ = [
 
 Image = NDArray[np.uint8]
 
-# No camera of a robot is larger; a header that says so is damaged or hostile.
-MAX_PIXELS = 64_000_000
 MAX_IMAGE_SIDE = 65_535
 # Compressed, an image is smaller than its pixels.
 MAX_COMPRESSED_BYTES = 3 * MAX_PIXELS

@@ -21,7 +21,7 @@ from std_msgs.msg import Header
 from elepose_core.errors import InputError
 from elepose_core.runtime.gravity_check import Agreement, check_gravity
 from elepose_core.runtime.messages import stamp_ns_from_header
-from elepose_core.runtime.people import Elevation
+from elepose_core.runtime.people import LEAST_HEIGHT_M, Elevation
 from elepose_ros.compat import optional_message
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.qos import input_qos, tf_qos
@@ -131,7 +131,7 @@ class GravityInput(Part):
         frame = self._node.parameters.ground_frame
         ground_from_camera = self._matrix(frame, header.frame_id, header)
         height_m = float(ground_from_camera[2, 3])
-        if height_m <= 0:
+        if height_m < LEAST_HEIGHT_M:
             raise InputError(
                 f'the camera lies {-height_m:.2f} m below z = 0 of ground_frame {frame!r}; '
                 'expected a frame on the ground with z up'

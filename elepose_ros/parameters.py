@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from elepose_core.errors import InputError
+from elepose_core.runtime.people import LEAST_HEIGHT_M
 from elepose_ros.parameter_table import DETECTOR, LIFTER, Parameters, Row
 
 if TYPE_CHECKING:
@@ -153,6 +154,11 @@ def _whole(parameters: Parameters) -> Parameters:
         raise InputError(
             f'parameter detector_input_long_side is {parameters.detector_input_long_side}; '
             'expected a multiple of 32'
+        )
+    if 0 < parameters.camera_height_m < LEAST_HEIGHT_M:
+        raise InputError(
+            f'parameter camera_height_m is {parameters.camera_height_m}; '
+            f'expected 0 (unknown) or at least {LEAST_HEIGHT_M}'
         )
     if parameters.publish_hri and parameters.keypoints_type == 'hri':
         raise InputError(

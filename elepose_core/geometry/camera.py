@@ -16,6 +16,7 @@ __all__ = [
     'FOCAL_PX',
     'MAX_DISTORTION',
     'MAX_KEYPOINT_PX',
+    'MAX_PIXELS',
     'MAX_SIDE_PX',
     'Camera',
     'pixels_from_rays',
@@ -34,6 +35,8 @@ _COEFFICIENTS = {
 }
 # What a real camera can have; more is damaged or hostile, and would end in infinities.
 MAX_SIDE_PX = 65_535
+# Of an image of colours or depth: no camera of a robot is larger.
+MAX_PIXELS = 64_000_000
 FOCAL_PX = (1e-3, 1e7)
 MAX_DISTORTION = 1e6
 # Points outside the image are welcome; beyond this no lens could have seen them.

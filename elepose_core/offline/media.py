@@ -16,8 +16,8 @@ from elepose_core.data.poseset import PoseSet
 from elepose_core.detect import Detector, make_detector
 from elepose_core.errors import InputError
 from elepose_core.files import read_bounded, replacing
-from elepose_core.geometry.camera import Camera
-from elepose_core.images import MAX_COMPRESSED_BYTES, MAX_PIXELS, rgb_from_photograph
+from elepose_core.geometry.camera import MAX_PIXELS, Camera
+from elepose_core.images import MAX_COMPRESSED_BYTES, rgb_from_photograph
 from elepose_core.offline.overlay import drawn_over
 from elepose_core.opencv import opencv
 from elepose_core.runtime.lifting import PeopleLifter

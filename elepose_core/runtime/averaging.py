@@ -5,13 +5,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['average', 'fading']
+__all__ = ['MOST_NEARER', 'average', 'fading']
 
 Array = NDArray[np.float64]
 
 # Beyond so many deviations (squared) a measurement is of something else: it fades out.
 _CREDIBLE = 4.0
 _MOST_BEYOND = 20.0
+# Nobody is so many times nearer than expected: the lifter's shape has collapsed.
+MOST_NEARER = 10.0
 
 
 def average(

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.errors import InputError
+from elepose_core.geometry.camera import MAX_PIXELS
+from elepose_core.runtime.averaging import MOST_NEARER
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['DepthImage', 'MeasuredScale', 'scale_by_depth']
 
 Array = NDArray[np.float64]
 
-# No depth camera is larger; see `elepose_core.images.MAX_PIXELS`.
-_MAX_PIXELS = 64_000_000
 _ASPECT_TOLERANCE = 0.01
 # A camera sees the skin and not the joint: by so much a joint lies behind it, and so much it
 # counts, since what is thin lets the background in. Metres, of an adult who is seen from any side
@@ -47,8 +47,6 @@ _LEAST_SAMPLES = 4
 # Beside the body lies the background, which is farther: the joint is at a nearer quantile.
 _QUANTILE = 0.35
 _LEAST_JOINTS = 3
-# Nobody is so much nearer than expected: the lifter's shape has collapsed.
-_ABSURD = 10.0
 _CLEAR_JOINTS = 5
 _CLEAR_SHARE = 0.6
 # Agreement with what was expected counts, but a child must not lose against a table.
@@ -73,11 +71,11 @@ class DepthImage:
                 f'depth image has shape {self.values.shape} and type {kind}; '
                 'expected (H, W) of uint16 millimetres or float32 metres'
             )
-        if not 0 < self.values.size <= _MAX_PIXELS:
+        if not 0 < self.values.size <= MAX_PIXELS:
             height, width = self.values.shape
             raise InputError(
                 f'depth image is {width}x{height} pixels; expected both > 0 and at most '
-                f'{_MAX_PIXELS // 10**6} megapixels'
+                f'{MAX_PIXELS // 10**6} megapixels'
             )
 
     def check_size(self, width: int, height: int) -> None:
@@ -167,7 +165,9 @@ def scale_by_depth(
     is_clear = (agrees * weight).sum(1) >= _CLEAR_SHARE * weight.sum(1)
     return MeasuredScale(
         inverse,
-        np.where((count >= _LEAST_JOINTS) & (inverse < _ABSURD), variance * inverse**2, np.inf),
+        np.where(
+            (count >= _LEAST_JOINTS) & (inverse < MOST_NEARER), variance * inverse**2, np.inf
+        ),
         is_clear & (count >= _CLEAR_JOINTS),
     )
 

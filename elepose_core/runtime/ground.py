@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.geometry.elevation import up_cam_from_elevation
+from elepose_core.runtime.averaging import MOST_NEARER
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['GroundScale', 'scale_by_ground']
@@ -22,8 +23,6 @@ _ANKLE_SPREAD = 0.012
 # Who walks has one foot in the air; feet that differ by less than so much both stand.
 _FOOT_SHARE = 0.03
 _PIXEL_SIGMA_PX = 1.5
-# Nobody is so much nearer than expected: the lifter's shape has collapsed.
-_ABSURD = 10.0
 # A joint's error is long along the viewing ray and short across it: standard deviations as shares
 # of the radius that holds 68 %.
 _ALONG_RAY, _ACROSS_RAY = 0.9, 0.35
@@ -88,7 +87,7 @@ def scale_by_ground(
     return GroundScale(
         inverse,
         np.concatenate([turns, -inverse[:, None]], axis=1),
-        np.where(feet_seen.any(1) & (np.abs(inverse) < _ABSURD), variance, np.inf),
+        np.where(feet_seen.any(1) & (np.abs(inverse) < MOST_NEARER), variance, np.inf),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elepose_core.runtime.vectors import cross
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['ANGLE_NAMES', 'BodyAngles', 'body_angles']
@@ -69,10 +70,11 @@ def body_angles(joints: NDArray[np.floating[Any]]) -> BodyAngles:
     """Fit the model's angles to joints.
 
     Directions of arms, legs and head are met exactly, but for three things. The trunk bends
-    forward only, not sideways. A limb that is bent by less than 3 degrees, or whose end is not
-    known, does not show how it is turned about itself: an arm is then taken to be unturned, a leg
-    as little turned as can be. The head's turn to the side is not to be seen from 17 joints:
-    `y_head` is 0, as if everybody looked where the chest points.
+    forward only, not sideways. A limb that is bent by less than 3 degrees does not show how it is
+    turned about itself: an arm is then taken to be unturned, a leg as little turned as can be, and
+    so is a leg whose ankle is not known; an arm's turn is NaN where its wrist is not. The head's
+    turn to the side is not to be seen from 17 joints: `y_head` is 0, as if everybody looked where
+    the chest points.
 
     Args:
         joints: (N, 17, 3) layout H36M_17, camera frame, any unit; NaN = unknown.
@@ -103,7 +105,7 @@ def _body_rotation(points: Array) -> Array:
     y = _unit(points[:, left] - points[:, right])
     up = points[:, _SPINE] - points[:, _PELVIS]
     z = _unit(up - (up * y).sum(-1, keepdims=True) * y)
-    return np.stack([_cross(y, z), y, z], -1)
+    return np.stack([cross(y, z), y, z], -1)
 
 
 def _halves(points: Array, limb: list[list[int]]) -> tuple[Array, Array]:
@@ -139,7 +141,7 @@ def _legs(upper: Array, lower: Array) -> Array:
     """Return yaw, lift, forward swing and knee (4, 2, N)."""
     s = _SIDE[:, None]
     # Both halves lie in a plane whose normal is (sin y cos p, cos y cos p, s sin p).
-    normal = _cross(upper, lower)
+    normal = cross(upper, lower)
     bend = np.linalg.norm(normal, axis=-1, keepdims=True)
     # Without a plane: the normal that is nearest to the line of the hips.
     unturned = np.array([0.0, 1.0, 0.0]) - upper[..., 1:2] * upper
@@ -163,13 +165,6 @@ def _turned(vectors: Array, angle: Array, axis: int) -> Array:
     turned[..., first] = cos * vectors[..., first] - sin * vectors[..., second]
     turned[..., second] = sin * vectors[..., first] + cos * vectors[..., second]
     return turned
-
-
-def _cross(first: Array, second: Array) -> Array:
-    """Return the vector product (..., 3); numpy's own takes several times as long."""
-    order = [1, 2, 0]
-    product = first * second[..., order] - first[..., order] * second
-    return np.asarray(product[..., order])
 
 
 def _unit(vectors: Array) -> Array:

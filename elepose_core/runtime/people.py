@@ -13,6 +13,7 @@ from elepose_core.errors import InputError
 from elepose_core.runtime.depth import DepthImage
 
 __all__ = [
+    'LEAST_HEIGHT_M',
     'Elevation',
     'People2D',
     'Person2D',
@@ -23,6 +24,8 @@ __all__ = [
     'TiltStatus',
 ]
 
+# Nobody is seen from lower, and a ratio to a height that is almost 0 has no end.
+LEAST_HEIGHT_M = 0.01
 _LARGEST_HEIGHT_M = 1000.0
 
 
@@ -61,7 +64,8 @@ class Surroundings:
     """What is known of the place beside the keypoints; nothing of it is needed.
 
     Attributes:
-        camera_height_m: Of the camera above the ground that people stand on, metres; 0 = unknown.
+        camera_height_m: Of the camera above the ground that people stand on, metres, at least
+            `LEAST_HEIGHT_M`; 0 = unknown.
         camera_height_deviation_m: Standard deviation of that height, metres, > 0.
         depth: What a depth camera saw at the same time, aligned to the image of the keypoints.
     """
@@ -72,8 +76,11 @@ class Surroundings:
 
     def __post_init__(self) -> None:
         height, deviation = self.camera_height_m, self.camera_height_deviation_m
-        if not 0 <= height <= _LARGEST_HEIGHT_M:
-            raise InputError(f'camera_height_m is {height}; expected 0..{_LARGEST_HEIGHT_M:g}')
+        if height != 0 and not LEAST_HEIGHT_M <= height <= _LARGEST_HEIGHT_M:
+            raise InputError(
+                f'camera_height_m is {height}; expected 0 (unknown) or '
+                f'{LEAST_HEIGHT_M}..{_LARGEST_HEIGHT_M:g}'
+            )
         if not 0 < deviation <= _LARGEST_HEIGHT_M:
             raise InputError(
                 f'camera_height_deviation_m is {deviation}; expected more than 0 and at most '

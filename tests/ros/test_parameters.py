@@ -60,6 +60,8 @@ def test_a_change_at_run_time_is_checked() -> None:
     assert not with_changes(parameters, {'use_fused_up': False}).use_fused_up
     with pytest.raises(InputError, match='publish_tf is 1; expected a bool'):
         with_changes(parameters, {'publish_tf': 1})
+    with pytest.raises(InputError, match=r'camera_height_m is 1e-165; expected 0 \(unknown\) or'):
+        with_changes(parameters, {'camera_height_m': 1e-165})
     with pytest.raises(InputError, match='stature_m is nan'):
         with_changes(parameters, {'stature_m': float('nan')})
 

@@ -419,7 +419,12 @@ def test_contradiction_fades_the_one_that_is_to_blame() -> None:
 @pytest.mark.parametrize(
     ('values', 'sentence'),
     [
-        ({'camera_height_m': -1.0}, 'camera_height_m is -1.0; expected 0..1000'),
+        (
+            {'camera_height_m': -1.0},
+            r'camera_height_m is -1.0; expected 0 \(unknown\) or 0.01..1000',
+        ),
+        ({'camera_height_m': 1e-165}, 'camera_height_m is 1e-165; expected 0'),
+        ({'camera_height_m': math.inf}, 'camera_height_m is inf'),
         ({'camera_height_m': math.nan}, 'camera_height_m is nan'),
         ({'camera_height_deviation_m': 0.0}, 'camera_height_deviation_m is 0.0; expected more'),
     ],

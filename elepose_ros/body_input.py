@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keypoints of ROS4HRI, which come on one topic per person, and the choice among all sources."""
 
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +28,11 @@ _QUEUE = 8
 # Bodies of one image are sent one after the other, at once.
 _WAIT_S = 0.1
 _OVERDUE_S = 0.05
+# Making a subscription takes milliseconds: a crowd comes in one by one, and who is away for a
+# moment keeps the one there is.
+_GRACE_S = 1.0
+# What makes a part of a topic name; a topic's whole name has at most 255 characters.
+_ID = re.compile('[A-Za-z_][A-Za-z0-9_]{,199}')
 
 
 def keypoint_input(node: PartsNode, cameras: CameraSource, then: Callable[[Frame], None]) -> Part:
@@ -42,7 +48,11 @@ def keypoint_input(node: PartsNode, cameras: CameraSource, then: Callable[[Frame
 
 
 class BodyInput(Part):
-    """Listens to the bodies that are tracked now and hands whole frames on."""
+    """Listens to the bodies that are tracked now and hands whole frames on.
+
+    There are never more than `max_people` subscriptions, and no more than one is made and one
+    ended at a time.
+    """
 
     def __init__(
         self, node: PartsNode, cameras: CameraSource, then: Callable[[Frame], None]
@@ -55,10 +65,13 @@ class BodyInput(Part):
         self._frames = BodyFrames(self._queue, _WAIT_S)
         self._worker: Worker[BodyFrame] | None = None
         self._bodies: dict[str, Input] = {}
+        self._wanted: tuple[str, ...] = ()
+        # When those who have a subscription were last listed.
+        self._listed_s: dict[str, float] = {}
         self._tracked = self._input(f'{_BODIES}/tracked', self._messages.IdsList, self._on_ids)
         # Not on the node's clock: a paused bag must not hold a frame back.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(_OVERDUE_S, self._frames.send_due, clock=steady)
+        self._timer = node.create_timer(_OVERDUE_S, self._on_time, clock=steady)
 
     def start(self) -> None:
         """Begin to read."""
@@ -69,7 +82,7 @@ class BodyInput(Part):
     def stop(self) -> None:
         """Finish the frame at hand and listen to nobody."""
         self._tracked.stop()
-        self._listen_to(())
+        self._end_all()
         self._frames.clear()
         if self._worker is not None:
             self._node.statistics.count('dropped', self._worker.close())
@@ -77,7 +90,7 @@ class BodyInput(Part):
 
     def close(self) -> None:
         """End the subscriptions."""
-        self._listen_to(())
+        self._end_all()
         self._node.destroy_timer(self._timer)
         self._tracked.close()
 
@@ -96,13 +109,13 @@ class BodyInput(Part):
         return {
             'input age [s]': f'{self._tracked.age_s():.1f}',
             'keypoints topic': f'{_BODIES}/<id>/skeleton2d',
-            'bodies': str(len(self._bodies)),
+            'bodies': str(len(self._bodies.keys() & set(self._wanted))),
             'late bodies': str(self._frames.late),
         }
 
     def _on_ids(self, message: Any, _arrived_s: float) -> None:
         most = self._node.parameters.max_people
-        ids = tuple(dict.fromkeys(message.ids))
+        ids = tuple(identity for identity in dict.fromkeys(message.ids) if self._is_name(identity))
         if len(ids) > most:
             self._node.reporter.warn(
                 'bodies',
@@ -110,32 +123,53 @@ class BodyInput(Part):
                 'read; raise max_people',
             )
             ids = ids[:most]
-        self._listen_to(ids)
-        self._frames.set_tracked(message.header, tuple(self._bodies))
+        self._wanted = ids
+        self._listed_s |= dict.fromkeys(self._bodies.keys() & set(ids), time.perf_counter())
+        self._follow()
+        self._frames.set_tracked(message.header, ids)
 
-    def _listen_to(self, ids: tuple[str, ...]) -> None:
-        for gone in self._bodies.keys() - set(ids):
-            self._bodies.pop(gone).close()
-        for identity in ids:
-            if identity not in self._bodies:
-                self._add(identity)
+    def _is_name(self, identity: str) -> bool:
+        if _ID.fullmatch(identity):
+            return True
+        self._node.reporter.warn(
+            'body id',
+            f'id {shown(identity)} in {self._tracked.topic_name} makes no topic name: this '
+            'body is not read; expected at most 200 letters, digits and _, no digit first',
+        )
+        return False
+
+    def _on_time(self) -> None:
+        self._follow()
+        self._frames.send_due()
+
+    def _follow(self) -> None:
+        """Make a subscription that is missing, and end one that is not wanted any more."""
+        missing = [identity for identity in self._wanted if identity not in self._bodies]
+        away = self._bodies.keys() - set(self._wanted)
+        if away:
+            longest = min(away, key=self._listed_s.__getitem__)
+            is_full = len(self._bodies) >= self._node.parameters.max_people
+            away_s = time.perf_counter() - self._listed_s[longest]
+            if away_s > _GRACE_S or (missing and is_full):
+                self._end(longest)
+        if missing and len(self._bodies) < self._node.parameters.max_people:
+            self._add(missing[0])
 
     def _add(self, identity: str) -> None:
         topic = f'{_BODIES}/{identity}/skeleton2d'
-        try:
-            body = self._input(topic, self._messages.Skeleton2D, partial(self._on_body, identity))
-        except Exception as error:
-            # rclpy has one exception per rule of names.
-            if type(error).__module__ != 'rclpy.exceptions':
-                raise
-            self._node.reporter.warn(
-                'body id',
-                f'id {shown(identity)} in {self._tracked.topic_name} makes no topic name: this '
-                'body is not read; expected letters, digits and _, a letter first',
-            )
-            return
+        body = self._input(topic, self._messages.Skeleton2D, partial(self._on_body, identity))
         body.start()
         self._bodies[identity] = body
+        self._listed_s[identity] = time.perf_counter()
+
+    def _end(self, identity: str) -> None:
+        self._bodies.pop(identity).close()
+        del self._listed_s[identity]
+
+    def _end_all(self) -> None:
+        self._wanted = ()
+        for identity in tuple(self._bodies):
+            self._end(identity)
 
     def _input(self, topic: str, kind: Any, handle: Callable[[Any, float], None]) -> Input:
         reliability = self._node.parameters.keypoints_reliability
@@ -143,7 +177,9 @@ class BodyInput(Part):
         return Input(self._node, described, handle, 0, self._reports)
 
     def _on_body(self, identity: str, message: Any, _arrived_s: float) -> None:
-        self._frames.add(identity, message)
+        # Who has left the list is heard for a while, but not counted on.
+        if identity in self._wanted:
+            self._frames.add(identity, message)
 
     def _queue(self, frame: BodyFrame) -> None:
         if self._worker is None:

@@ -19,6 +19,7 @@ from elepose_core.errors import InputError
 __all__ = [
     'GuardedLifecycleNode',
     'create_subscription',
+    'forget_ended',
     'make_executor',
     'message_class',
     'no_publisher_events',
@@ -106,6 +107,17 @@ def create_subscription(
     except rclpy_implementation.UnsupportedEventTypeError:
         # Not every middleware counts what it loses.
         return node.create_subscription(*what, event_callbacks=make(**callbacks), **more)
+
+
+def forget_ended(node: Node) -> None:
+    """Let the node's default callback group forget what was destroyed.
+
+    rclpy leaves a dead reference there for each subscription, event and timer that ever was, which
+    adds up where they come and go. Those that an executor may still look up are alive, and stay.
+    """
+    references = getattr(node.default_callback_group, 'entities', None)
+    if isinstance(references, set):
+        references.difference_update([ended for ended in tuple(references) if ended() is None])
 
 
 def message_class(type_name: str) -> Any:

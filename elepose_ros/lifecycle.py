@@ -21,7 +21,12 @@ from rclpy.task import Future
 from elepose_core.errors import InputError
 from elepose_core.runtime.predictor import Predictor
 from elepose_ros import services
-from elepose_ros.compat import GuardedLifecycleNode, make_executor, on_parameter_changes
+from elepose_ros.compat import (
+    GuardedLifecycleNode,
+    forget_ended,
+    make_executor,
+    on_parameter_changes,
+)
 from elepose_ros.diagnostics import DiagnosticsPublisher, node_faults
 from elepose_ros.guard import alone
 from elepose_ros.model_service import ModelService
@@ -252,6 +257,7 @@ class PartsNode(GuardedLifecycleNode):
         for part in self._parts:
             self._alone(part.close)
         self._parts = ()
+        forget_ended(self)
 
     def _alone(self, work: Callable[[], None]) -> bool:
         return alone(work, getattr(work, '__qualname__', 'a part'), self.reporter)
@@ -262,6 +268,7 @@ class PartsNode(GuardedLifecycleNode):
         self._alone(self._tell)
 
     def _tell(self) -> None:
+        forget_ended(self)
         self._ticks += 1
         if self._ticks % _SURVEY_EVERY == 0:
             for key, sentence in node_faults(self).items():

@@ -7,6 +7,7 @@ somebody has moved the camera or the calibration of its mount is wrong.
 """
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from std_msgs.msg import Header
 from elepose_core.errors import InputError
 from elepose_core.runtime.gravity_check import Agreement, check_gravity
 from elepose_core.runtime.messages import stamp_ns_from_header
-from elepose_core.runtime.people import LEAST_HEIGHT_M, Elevation
+from elepose_core.runtime.people import LARGEST_HEIGHT_M, LEAST_HEIGHT_M, Elevation
 from elepose_ros.compat import optional_message
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.qos import input_qos, tf_qos
@@ -40,6 +41,8 @@ _LEAST_VARIANCE = math.radians(0.5) ** 2
 _STANDARD_GRAVITY, _GRAVITY_TOLERANCE = 9.81, 0.4
 _AT_REST_RAD_S = 0.05
 _IMU_MESSAGES = 50
+# About one frame a second is compared; a slow detector has less.
+_LASTS_S = 10.0
 
 
 class _Given(NamedTuple):
@@ -68,6 +71,7 @@ class GravityInput(Part):
         self._imu: deque[bytes] = deque(maxlen=_IMU_MESSAGES)
         self._facts: dict[str, str] = {}
         self._faults: dict[str, str] = {}
+        self._compared_s = 0.0
         self._subscriptions: list[Any] = []
         self.camera_height_m: float | None = None
         if parameters.gravity_frame or parameters.ground_frame or parameters.use_imu:
@@ -83,6 +87,21 @@ class GravityInput(Part):
         """End the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
+
+    def start(self) -> None:
+        """Begin without what was found before the node was inactive."""
+        self._imu.clear()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the height and what the last comparison found."""
+        self.camera_height_m = None
+        self._forget()
+
+    def watch(self) -> None:
+        """Forget what was found when no frames come: it is no longer known to hold."""
+        if time.monotonic() - self._compared_s > _LASTS_S:
+            self._forget()
 
     def facts(self) -> dict[str, str]:
         """Return what the last comparison found."""
@@ -101,6 +120,7 @@ class GravityInput(Part):
         """
         parameters = self._node.parameters
         self._facts, self._faults = {}, {}
+        self._compared_s = time.monotonic()
         if parameters.ground_frame and not self._try('height', lambda: self._find_height(header)):
             self.camera_height_m = None
         if parameters.gravity_frame:
@@ -109,6 +129,11 @@ class GravityInput(Part):
             self._try('IMU', lambda: self._judge('IMU', elevation, self._from_imu(header)))
         for key, sentence in self._faults.items():
             self._node.reporter.warn(key, sentence)
+
+    def _forget(self) -> None:
+        for key in self._faults:
+            self._node.reporter.over(key)
+        self._facts, self._faults = {}, {}
 
     def _try(self, source: str, work: Callable[[], None]) -> bool:
         try:
@@ -135,6 +160,12 @@ class GravityInput(Part):
             raise InputError(
                 f'the camera lies {-height_m:.2f} m below z = 0 of ground_frame {frame!r}; '
                 'expected a frame on the ground with z up'
+            )
+        if not height_m <= LARGEST_HEIGHT_M:
+            raise InputError(
+                f'the camera lies {height_m:.2f} m above z = 0 of ground_frame {frame!r}; '
+                f'expected at most {LARGEST_HEIGHT_M:g} m: z = 0 must be on the ground, not at '
+                'sea level'
             )
         self.camera_height_m = height_m
         self._facts['camera height by TF [m]'] = f'{height_m:.3f}'

@@ -98,7 +98,8 @@ class SkeletonOutput(Part):
         self._is_reset = threading.Event()
         self._stamps = StampWatch()
         self._last: Skeletons3D | None = None
-        self._compared: Skeletons3D | None = None
+        self._arrived: Frame | None = None
+        self._compared: Frame | None = None
         self._skeletons = make_publisher(node, interfaces.Skeletons3D, 'skeletons', result_qos())
         self._markers = make_publisher(node, MarkerArray, 'markers', result_qos())
         self._elevation = make_publisher(
@@ -108,12 +109,6 @@ class SkeletonOutput(Part):
         self._transforms: Any = None
         if self._transform_message is not None:
             self._transforms = make_publisher(node, self._transform_message, '/tf', tf_qos())
-        elif node.parameters.publish_tf:
-            node.reporter.warn(
-                'tf2_msgs',
-                'the package tf2_msgs is not there: no level frame is sent to /tf; install it '
-                '(apt: ros-<distro>-tf2-msgs) or set publish_tf to false',
-            )
 
     def handle(self, frame: Frame) -> None:
         """Lift a frame and publish the result.
@@ -121,6 +116,8 @@ class SkeletonOutput(Part):
         Raises:
             InputError: The frame does not fit the camera.
         """
+        # First, as TF must be looked at anew also when it is what keeps frames from being lifted.
+        self._arrived = frame
         statistics = self._node.statistics
         camera = self._cameras.camera_for(frame.width, frame.height)
         surroundings = self._surroundings(frame.people.stamp_ns, camera)
@@ -148,7 +145,7 @@ class SkeletonOutput(Part):
 
     def start(self) -> None:
         """Begin with a clean display and no memory of people."""
-        self._stamps, self._last = StampWatch(), None
+        self._stamps, self._last, self._arrived = StampWatch(), None, None
         self._lifter.reset()
         self._markers.publish(markers_that_delete_all(self._header))
 
@@ -175,10 +172,18 @@ class SkeletonOutput(Part):
         if backend.trouble:
             self._node.reporter.warn('backend', backend.trouble, once=True)
         self._follow_device()
+        if self._transforms is None and self._node.parameters.publish_tf:
+            self._node.reporter.warn(
+                'tf2_msgs',
+                'the package tf2_msgs is not there: no level frame is sent to /tf; install it '
+                '(apt: ros-<distro>-tf2-msgs) or set publish_tf to false',
+                once=True,
+            )
         # Once per frame at most: transforms move on when frames do not.
-        if self._last is not None and self._last is not self._compared:
-            self._compared = self._last
-            self._gravity.compare(self._last.elevation, self._header)
+        arrived, last = self._arrived, self._last
+        if arrived is not None and arrived is not self._compared:
+            self._compared = arrived
+            self._gravity.compare(last.elevation if last else None, arrived.header)
 
     def save_mount(self) -> str:
         """Write the level frame into a file; returns its path.

@@ -13,6 +13,7 @@ from elepose_core.errors import InputError
 from elepose_core.runtime.depth import DepthImage
 
 __all__ = [
+    'LARGEST_HEIGHT_M',
     'LEAST_HEIGHT_M',
     'Elevation',
     'People2D',
@@ -26,7 +27,7 @@ __all__ = [
 
 # Nobody is seen from lower, and a ratio to a height that is almost 0 has no end.
 LEAST_HEIGHT_M = 0.01
-_LARGEST_HEIGHT_M = 1000.0
+LARGEST_HEIGHT_M = 1000.0
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,15 @@ class Surroundings:
 
     def __post_init__(self) -> None:
         height, deviation = self.camera_height_m, self.camera_height_deviation_m
-        if height != 0 and not LEAST_HEIGHT_M <= height <= _LARGEST_HEIGHT_M:
+        if height != 0 and not LEAST_HEIGHT_M <= height <= LARGEST_HEIGHT_M:
             raise InputError(
                 f'camera_height_m is {height}; expected 0 (unknown) or '
-                f'{LEAST_HEIGHT_M}..{_LARGEST_HEIGHT_M:g}'
+                f'{LEAST_HEIGHT_M}..{LARGEST_HEIGHT_M:g}'
             )
-        if not 0 < deviation <= _LARGEST_HEIGHT_M:
+        if not 0 < deviation <= LARGEST_HEIGHT_M:
             raise InputError(
                 f'camera_height_deviation_m is {deviation}; expected more than 0 and at most '
-                f'{_LARGEST_HEIGHT_M:g}'
+                f'{LARGEST_HEIGHT_M:g}'
             )
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_type=ImportError)
 
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Imu
@@ -23,12 +25,17 @@ from std_srvs.srv import Trigger
 
 from elepose_core.errors import InputError
 from elepose_core.geometry.elevation import up_cam_from_elevation
+from elepose_core.runtime.messages import people_from_message
 from elepose_core.runtime.people import Elevation
+from elepose_ros import gravity_input, outputs
 from elepose_ros.compat import optional_message
-from elepose_ros.gravity_input import up_from_imu
+from elepose_ros.frames import Frame
+from elepose_ros.gravity_input import GravityInput, up_from_imu
 from elepose_ros.mount_file import mount_text, save_mount
+from elepose_ros.outputs import SkeletonOutput
 from elepose_ros.parameters import Parameters, with_changes
 from elepose_ros.qos import tf_qos
+from elepose_ros.reports import Reporter
 
 DOWN = math.radians(20.0)
 SHOWN = Elevation(
@@ -85,6 +92,63 @@ class TestImu:
         message.linear_acceleration_covariance[0] = -1.0
         with pytest.raises(InputError, match='neither orientation nor acceleration'):
             up_from_imu([message])
+
+
+class TestGround:
+    """The height of the camera over `ground_frame`, without a node."""
+
+    @pytest.fixture
+    def weighed(self) -> Any:
+        reporter = Reporter(SimpleNamespace(info=print, warning=print, error=print))
+        return GravityInput(
+            SimpleNamespace(  # type: ignore[arg-type]
+                parameters=Parameters(ground_frame='map'),
+                reporter=reporter,
+                create_subscription=lambda *_, **__: None,
+            )
+        )
+
+    def put(self, weighed: Any, height_m: float) -> None:
+        message = TransformStamped(child_frame_id='camera_optical')
+        message.header.frame_id = 'map'
+        message.transform.translation.z = height_m
+        weighed._buffer.add(SimpleNamespace(transforms=[message]), is_static=True)
+        weighed.compare(None, HEADER)
+
+    def test_a_map_at_sea_level_is_one_sentence_and_no_height(self, weighed: Any) -> None:
+        self.put(weighed, 1600.0)
+        assert weighed.camera_height_m is None
+        (sentence,) = weighed.faults().values()
+        assert 'lies 1600.00 m above z = 0 of ground_frame' in sentence
+        self.put(weighed, 1.5)
+        assert weighed.camera_height_m == 1.5
+        assert not weighed.faults()
+        self.put(weighed, 1600.0)
+        assert weighed.camera_height_m is None
+
+    @pytest.mark.parametrize('forget', ['reset', 'start'])
+    def test_reset_and_activation_forget_height_and_what_was_found(
+        self, weighed: Any, forget: str
+    ) -> None:
+        self.put(weighed, 1.5)
+        assert weighed.facts()
+        getattr(weighed, forget)()
+        assert weighed.camera_height_m is None
+        assert not weighed.facts()
+        self.put(weighed, 1600.0)
+        getattr(weighed, forget)()
+        assert not weighed.faults()
+        assert not weighed._node.reporter.recent_troubles()
+
+    def test_what_was_found_ends_when_frames_end(
+        self, weighed: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.put(weighed, -1.0)
+        weighed.watch()
+        assert weighed.faults()
+        monkeypatch.setattr(gravity_input, '_LASTS_S', -1.0)
+        weighed.watch()
+        assert not weighed.faults()
 
 
 class TestFile:
@@ -250,6 +314,41 @@ class TestOfARunningNode:
         assert answer.success, answer.message
         assert str(path) in answer.message
         assert '--child-frame-id camera_optical_level' in path.read_text()
+
+    def test_tf_is_looked_at_anew_while_no_frame_can_be_lifted(
+        self, inside: Any, scene: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        node = inside('stuck', ground_frame='map', camera_info_timeout_s=0.0, publish_tf=False)
+        (output,) = (part for part in node._parts if isinstance(part, SkeletonOutput))
+        reached = []
+        monkeypatch.setattr(
+            output._gravity, 'compare', lambda elevation, header: reached.append(header.frame_id)
+        )
+
+        def refuse(*_: Any) -> Any:
+            raise InputError('no')
+
+        monkeypatch.setattr(output, '_lifter_now', refuse)
+        header = scene.header()
+        people = people_from_message(scene.people((0.0, 4.0)))
+        for _ in range(2):
+            with pytest.raises(InputError, match='no'):
+                output.handle(Frame(header, people, 640, 480, 0.0))
+            output.watch()
+            output.watch()
+        assert reached == ['camera_optical'] * 2
+
+    def test_a_level_frame_that_is_asked_for_later_but_cannot_be_sent_is_told(
+        self, inside: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outputs, 'optional_message', lambda *_: None)
+        node = inside('bare', publish_tf=False)
+        sentence = 'the package tf2_msgs is not there'
+        node._tick()
+        assert sentence not in '\n'.join(node.explain())
+        node.set_parameters([Parameter('publish_tf', value=True)])
+        node._tick()
+        assert sentence in '\n'.join(node.explain())
 
     def test_its_own_frame_is_no_witness(self, inside: Any, walk: Any) -> None:
         node = inside('mirror', gravity_frame='camera_optical_level')

@@ -30,7 +30,7 @@ from elepose_ros.compat import (
 from elepose_ros.diagnostics import DiagnosticsPublisher, node_faults
 from elepose_ros.guard import alone
 from elepose_ros.model_service import ModelService
-from elepose_ros.parameters import LIFTER, declare, unknown_names, with_changes
+from elepose_ros.parameters import LIFTER, Parameters, declare, unknown_names, with_changes
 from elepose_ros.reports import Reporter
 from elepose_ros.signals import Signals
 from elepose_ros.stages import StageStatistics
@@ -133,6 +133,7 @@ class PartsNode(GuardedLifecycleNode):
         result = self._guarded(build)
         if result != TransitionCallbackReturn.SUCCESS:
             # What the parts made before one of them failed belongs to nobody.
+            self.detach_lifter()
             for subscription in set(self.subscriptions) - before:
                 self.destroy_subscription(subscription)
             for publisher in set(self.publishers) - before:
@@ -180,7 +181,9 @@ class PartsNode(GuardedLifecycleNode):
         self._close_parts()
         return TransitionCallbackReturn.SUCCESS
 
-    def attach_lifter(self, use: Callable[[Predictor], None], device: Callable[[], str]) -> None:
+    def attach_lifter(
+        self, use: Callable[[Predictor, Parameters], None], device: Callable[[], str]
+    ) -> None:
         """Let `~/load_model` change the lifter by calling `use`; `device` tells where it runs."""
         if self._models is not None:
             self._models.attach(use, device)

@@ -120,7 +120,7 @@ class ModelService:
         self._node = node
         self._parameters = parameters
         self._reporter = reporter
-        self._use: Callable[[Predictor], None] | None = None
+        self._use: Callable[[Predictor, Parameters], None] | None = None
         self._device: Callable[[], str] | None = None
         self._loads = False
         # While one waits for its answer the others, and all other callbacks, must go on.
@@ -129,11 +129,13 @@ class ModelService:
             interfaces.LoadModel, '~/load_model', self._on_request, callback_group=self._group
         )
 
-    def attach(self, use: Callable[[Predictor], None], device: Callable[[], str]) -> None:
+    def attach(
+        self, use: Callable[[Predictor, Parameters], None], device: Callable[[], str]
+    ) -> None:
         """Serve a lifter.
 
         Args:
-            use: Changes to another one before the next frame.
+            use: Changes to another one, loaded with these parameters, before the next frame.
             device: Tells where it runs now.
         """
         self._use, self._device = use, device
@@ -169,7 +171,7 @@ class ModelService:
             raise outcome
         if use is not self._use:
             raise InputError('the node was cleaned up meanwhile; expected it to stay configured')
-        use(outcome)
+        use(outcome, parameters)
         what = model_text(outcome)
         text = (
             f'lifts with {what["model"]} (sha256 {what["model sha256"]}) on '

@@ -26,8 +26,9 @@ from elepose_ros.endpoints import make_publisher
 from elepose_ros.frames import Frame
 from elepose_ros.gravity_input import GravityInput
 from elepose_ros.lifecycle import Part, PartsNode
+from elepose_ros.lifter_slot import LifterSlot
 from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
-from elepose_ros.model_service import model_text, ready_predictor
+from elepose_ros.model_service import model_text
 from elepose_ros.mount_file import save_mount
 from elepose_ros.parameters import Parameters
 from elepose_ros.qos import result_qos, tf_qos
@@ -88,12 +89,9 @@ class SkeletonOutput(Part):
         self._cameras = cameras
         self._depth, self._gravity = place
         self._then = then
-        self._predictor = predictor
-        self._wanted = _where(node.parameters)
-        self._moving: threading.Thread | None = None
+        self._slot = LifterSlot(predictor, lambda: node.parameters, node.reporter)
         self._device = predictor.backend.name
-        node.attach_lifter(self._exchange, lambda: self._predictor.backend.name)
-        self._lifter = PeopleLifter(self._predictor, _options(node.parameters))
+        self._lifter = PeopleLifter(predictor, _options(node.parameters))
         self._header = Header()
         self._is_reset = threading.Event()
         self._stamps = StampWatch()
@@ -109,6 +107,8 @@ class SkeletonOutput(Part):
         self._transforms: Any = None
         if self._transform_message is not None:
             self._transforms = make_publisher(node, self._transform_message, '/tf', tf_qos())
+        # Last: nobody may get hold of what could not be made.
+        node.attach_lifter(self._slot.exchange, lambda: self._slot.predictor.backend.name)
 
     def handle(self, frame: Frame) -> None:
         """Lift a frame and publish the result.
@@ -165,13 +165,13 @@ class SkeletonOutput(Part):
 
     def watch(self) -> None:
         """Say when another device takes over, or why it does not."""
-        backend = self._predictor.backend
+        backend = self._slot.predictor.backend
         if backend.name != self._device:
             self._device = backend.name
             self._node.reporter.info(f'lifts with {backend.description}')
         if backend.trouble:
             self._node.reporter.warn('backend', backend.trouble, once=True)
-        self._follow_device()
+        self._slot.follow()
         if self._transforms is None and self._node.parameters.publish_tf:
             self._node.reporter.warn(
                 'tf2_msgs',
@@ -197,9 +197,9 @@ class SkeletonOutput(Part):
 
     def facts(self) -> dict[str, str]:
         """Return the model and where it runs."""
-        backend = self._predictor.backend
+        backend = self._slot.predictor.backend
         return {
-            **model_text(self._predictor),
+            **model_text(self._slot.predictor),
             'device': backend.name,
             'backend': backend.description,
             'frame': self._header.frame_id,
@@ -264,7 +264,7 @@ class SkeletonOutput(Part):
             self._is_reset.clear()
             self._lifter.reset()
             self._markers.publish(markers_that_delete_all(self._header))
-        predictor = self._predictor
+        predictor = self._slot.predictor
         if options != self._lifter.options:
             self._lifter.change(options)
         if predictor is not self._lifter.predictor:
@@ -278,33 +278,6 @@ class SkeletonOutput(Part):
             camera_height_deviation_m=parameters.camera_height_deviation_m,
             depth=self._depth.depth_for(stamp_ns, camera),
         )
-
-    def _follow_device(self) -> None:
-        """Load the lifter for another device or number of threads; it lifts on until then."""
-        parameters, predictor = self._node.parameters, self._predictor
-        if _where(parameters) == self._wanted or (self._moving and self._moving.is_alive()):
-            return
-        self._wanted = _where(parameters)
-
-        def move() -> None:
-            try:
-                self._predictor = ready_predictor(
-                    parameters, predictor.folder, predictor.backend.name
-                )
-            except Exception as error:
-                self._node.reporter.warn('device', f'the lifter stays as it is: {error}')
-
-        # A daemon: a node that is told to end does not wait for an engine.
-        self._moving = threading.Thread(target=move, name='device', daemon=True)
-        self._moving.start()
-
-    def _exchange(self, predictor: Predictor) -> None:
-        """Lift with another model from the next frame on; the frame at hand is finished."""
-        self._predictor = predictor
-
-
-def _where(parameters: Parameters) -> tuple[str, int]:
-    return parameters.device, parameters.num_threads
 
 
 def _options(parameters: Parameters) -> LiftingOptions:

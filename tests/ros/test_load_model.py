@@ -5,8 +5,10 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,9 +22,12 @@ from rclpy.parameter import Parameter
 from elepose_core import bundle as bundles
 from elepose_core.errors import InputError
 from elepose_core.runtime.messages import stamp_ns_from_header
-from elepose_ros import interfaces, model_service
+from elepose_ros import interfaces, lifter_node, lifter_slot, model_service, outputs
+from elepose_ros.lifter_slot import LifterSlot
 from elepose_ros.model_service import allowed_bundle
 from elepose_ros.outputs import SkeletonOutput
+from elepose_ros.parameters import Parameters
+from elepose_ros.reports import Reporter
 
 # Fewer than wait before a node, more than one, so that the change comes between two that wait.
 IN_FLIGHT = 4
@@ -230,6 +235,98 @@ def test_a_manager_can_go_on_while_a_model_loads(probe: Any, inside: Any) -> Non
     assert loading.result().success
 
 
+class TestOneSlot:
+    """A model that is loaded and a device that changes meanwhile; nothing of ROS is needed."""
+
+    @pytest.fixture
+    def race(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Return what the race is about; moves wait for `go`."""
+        race = SimpleNamespace(parameters=Parameters(device='cpu'), go=threading.Event(), moves=[])
+
+        def ready(parameters: Parameters, model: str, _: str) -> Any:
+            race.moves.append((model, parameters.device))
+            assert race.go.wait(10.0)
+            return self.predictor(model, parameters.device)
+
+        monkeypatch.setattr(lifter_slot, 'ready_predictor', ready)
+        logger = SimpleNamespace(info=print, warning=print, error=print)
+        race.slot = LifterSlot(
+            self.predictor('A', 'cpu'), lambda: race.parameters, Reporter(logger)
+        )
+        return race
+
+    @staticmethod
+    def predictor(model: str, device: str) -> Any:
+        return SimpleNamespace(folder=model, backend=SimpleNamespace(name=device))
+
+    @staticmethod
+    def settle(race: Any) -> tuple[str, str]:
+        race.go.set()
+        for _ in range(4):
+            if race.slot._moving is not None:
+                race.slot._moving.join()
+            race.slot.follow()
+        return race.slot.predictor.folder, race.slot.predictor.backend.name
+
+    def test_a_move_that_ends_late_does_not_bring_the_old_model_back(self, race: Any) -> None:
+        begun = race.parameters
+        race.parameters = Parameters(device='cuda')
+        race.slot.follow()
+        race.slot.exchange(self.predictor('B', 'cpu'), begun)
+        assert self.settle(race) == ('B', 'cuda')
+        assert race.moves == [('A', 'cuda'), ('B', 'cuda')]
+
+    def test_a_model_that_began_to_load_for_the_old_device_moves_on(self, race: Any) -> None:
+        begun = race.parameters
+        race.parameters = Parameters(device='cuda')
+        race.slot.follow()
+        assert self.settle(race) == ('A', 'cuda')
+        race.slot.exchange(self.predictor('B', 'cpu'), begun)
+        assert self.settle(race) == ('B', 'cuda')
+
+    def test_a_model_that_was_loaded_for_the_new_device_stays_as_it_is(self, race: Any) -> None:
+        race.parameters = Parameters(device='cuda')
+        race.slot.follow()
+        loaded = self.predictor('B', 'cuda')
+        race.slot.exchange(loaded, race.parameters)
+        assert self.settle(race) == ('B', 'cuda')
+        assert race.slot.predictor is loaded
+
+    def test_a_device_that_is_not_here_is_tried_once(
+        self, race: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried = []
+
+        def refuse(parameters: Parameters, *_: Any) -> None:
+            tried.append(parameters.device)
+            raise InputError('no GPU')
+
+        monkeypatch.setattr(lifter_slot, 'ready_predictor', refuse)
+        race.parameters = Parameters(device='cuda')
+        assert self.settle(race) == ('A', 'cpu')
+        assert tried == ['cuda']
+
+
+def test_a_node_that_could_not_be_configured_has_no_lifter_to_change(
+    probe: Any, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = inside('half', active=False)
+
+    def refuse(*_: Any) -> Any:
+        raise InputError('no')
+
+    with monkeypatch.context() as patch:
+        # Made after the lifter.
+        patch.setattr(lifter_node, 'keypoint_input', refuse)
+        node.trigger_configure()
+    assert 'the node is not configured' in ask(probe, 'half', 'default').message
+    assert node._models._use is None, 'nothing holds the dead part'
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, 'optional_message', refuse)
+        node.trigger_configure()
+    assert 'the node is not configured' in ask(probe, 'half', 'default').message
+
+
 def test_device_and_threads_follow_their_parameters(probe: Any, inside: Any) -> None:
     node = inside('moved', camera_info_timeout_s=0.0)
     (output,) = (part for part in node._parts if isinstance(part, SkeletonOutput))
@@ -244,15 +341,15 @@ def test_device_and_threads_follow_their_parameters(probe: Any, inside: Any) -> 
 
         probe.until(holds, what)
 
-    first = output._predictor
-    follow(lambda: output._predictor is not first, 'two threads', num_threads=2)
-    second = output._predictor
+    first = output._slot.predictor
+    follow(lambda: output._slot.predictor is not first, 'two threads', num_threads=2)
+    second = output._slot.predictor
     assert second.manifest == first.manifest
     # There is no GPU where this runs; where there is one, it moves there.
     follow(
         lambda: (
             'the lifter stays as it is' in '\n'.join(node.explain())
-            or second is not output._predictor
+            or second is not output._slot.predictor
         ),
         'a word on the GPU',
         device='cuda',

@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from elepose_core.runtime.joint_angles import ANGLE_NAMES
 from elepose_core.runtime.people import Person2D
 from elepose_core.skeleton import COCO_17, H36M_17, LAYOUTS
+from elepose_ros import cdr
 from elepose_ros.adapters.hri import HRI_18, BodyFrame, people_from_bodies
 from elepose_ros.body_messages import (
     body_name,
@@ -46,6 +47,15 @@ def person(layout: str = 'coco_17') -> Person2D:
     joints = len(LAYOUTS[layout])
     points = np.stack([np.linspace(100, 500, joints), np.linspace(50, 400, joints)], -1)
     return Person2D('a', points.astype(np.float32), np.linspace(0.2, 0.9, joints, dtype='f4'))
+
+
+def test_names_of_a_crowd_are_written_once(header: Header) -> None:
+    pose = (0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    poses = [(f'person_{p}_joint_{j}', pose) for p in range(200) for j in range(17)]
+    cdr.text.cache_clear()
+    for _ in range(2):
+        message_from_transforms(header, poses)
+    assert cdr.text.cache_info().misses == len(poses) + 1
 
 
 @pytest.mark.parametrize('ids', [(), ('a',), ('anna', 'b7', 'x_12')])

@@ -85,7 +85,7 @@ class BodyInput(Part):
         self._end_all()
         self._frames.clear()
         if self._worker is not None:
-            self._node.statistics.count('dropped', self._worker.close())
+            self._node.statistics.drop(self._worker.close())
             self._worker = None
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ class BodyInput(Part):
             return
         self._node.statistics.count('in')
         if self._worker.put(frame):
-            self._node.statistics.count('dropped')
+            self._node.statistics.drop()
 
     def _on_frame(self, frame: BodyFrame) -> None:
         statistics = self._node.statistics

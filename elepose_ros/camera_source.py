@@ -15,8 +15,10 @@ from elepose_core.runtime.messages import (
     camera_of_image,
     image_size_from_message,
 )
+from elepose_ros.inputs import StoppedError
 from elepose_ros.parameters import Parameters
 from elepose_ros.reports import Reporter
+from elepose_ros.stages import WAITED, StageStatistics
 
 __all__ = ['CameraSource']
 
@@ -28,14 +30,17 @@ class CameraSource:
         state: For the diagnostics: waiting, calibrated, uncalibrated or assumed.
     """
 
-    def __init__(self, parameters: Callable[[], Parameters], reporter: Reporter) -> None:
+    def __init__(
+        self, parameters: Callable[[], Parameters], reports: tuple[Reporter, StageStatistics]
+    ) -> None:
         self.state = 'waiting'
         self._parameters = parameters
-        self._reporter = reporter
+        self._reporter, self._statistics = reports
         self._message: Any = None
         self._read: tuple[Any, bool, Camera] | None = None
         self._received_s = -math.inf
         self._closed = False
+        self._was_calibrated = False
         self._changed = threading.Condition()
 
     def update(self, message: Any) -> None:
@@ -57,7 +62,11 @@ class CameraSource:
     def open(self) -> None:
         """Let frames wait for the first camera_info again."""
         self._closed = False
+        self._was_calibrated = False
         self.state = 'waiting'
+        self._statistics.hold('')
+        for state in ('assumed', 'uncalibrated'):
+            self._reporter.over(f'camera {state}')
 
     def close(self) -> None:
         """Let no frame wait any longer."""
@@ -74,6 +83,7 @@ class CameraSource:
 
         Raises:
             InputError: The calibration belongs to an image of another shape, or makes no sense.
+            StoppedError: `close` was called before there was one.
         """
         self._wait_for_first()
         if self._message is None:
@@ -82,15 +92,17 @@ class CameraSource:
             return self._assumed('uncalibrated', width, height)
         camera = self._calibrated()
         if self.state != 'calibrated':
-            if self.state in ('assumed', 'uncalibrated'):
-                self._reporter.info('calibrated camera_info arrived: metric positions from now on')
-            self.state = 'calibrated'
+            self._tell_calibrated()
+            self.state, self._was_calibrated = 'calibrated', True
         return camera_of_image(camera, width, height)
 
     def image_size(self) -> tuple[int, int]:
         """Return width and height as camera_info says, px; 0 while there is none.
 
         Waits for the first camera_info. A camera that is not calibrated may still know its size.
+
+        Raises:
+            StoppedError: `close` was called before there was one.
         """
         self._wait_for_first()
         if self._message is None:
@@ -98,11 +110,27 @@ class CameraSource:
         return image_size_from_message(self._message)
 
     def _wait_for_first(self) -> None:
-        if self.state != 'waiting':
+        if self.state != 'waiting' or self._message is not None:
             return
+        self._statistics.hold(WAITED)
         timeout_s = self._parameters().camera_info_timeout_s
         with self._changed:
             self._changed.wait_for(lambda: self._message is not None or self._closed, timeout_s)
+            if self._message is None and self._closed:
+                # The hold lasts: what is still in the queue waited as well.
+                raise StoppedError
+        self._statistics.hold('')
+
+    def _tell_calibrated(self) -> None:
+        if self._was_calibrated:
+            self._reporter.warn(
+                'camera alternates',
+                'two calibrations alternate on camera_info, and K of one is 0: the scale of '
+                'people jumps; let only one node publish camera_info, or remap it to the '
+                'calibrated one',
+            )
+        elif self.state in ('assumed', 'uncalibrated'):
+            self._reporter.info('calibrated camera_info arrived: metric positions from now on')
 
     def _calibrated(self) -> Camera:
         message, rectified = self._message, self._parameters().image_rectified

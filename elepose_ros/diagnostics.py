@@ -7,7 +7,7 @@ from rclpy.node import Node
 
 from elepose_ros.endpoints import SILENCE_S
 from elepose_ros.reports import Reporter
-from elepose_ros.stages import MUCH_DROPPED, StageStatistics
+from elepose_ros.stages import MUCH_DROPPED, WAITED, StageStatistics
 from elepose_ros.stamps import clock_fault
 
 __all__ = ['DiagnosticsPublisher', 'node_faults', 'status_from_facts']
@@ -97,7 +97,10 @@ def _warning(facts: dict[str, str]) -> str:
         return f'camera {facts["camera"]}: distances are a guess'
     if facts.get('elevation status') == 'DISTURBED':
         return 'what people show contradicts the camera elevation so far: was the camera moved?'
-    came, dropped = (float(facts.get(f'{what} rate [Hz]', 0)) for what in ('in', 'dropped'))
+    came, dropped, waited = (
+        float(facts.get(f'{what} rate [Hz]', 0)) for what in ('in', 'dropped', f'dropped {WAITED}')
+    )
+    dropped -= waited
     if dropped > MUCH_DROPPED * came:
         return f'{dropped:.1f} of {came:.1f} frames per second are dropped: call ~/explain'
     return ''

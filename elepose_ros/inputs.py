@@ -24,7 +24,11 @@ from elepose_ros.reports import Reporter
 from elepose_ros.slot import Worker
 from elepose_ros.stages import StageStatistics
 
-__all__ = ['Input', 'Topic', 'guarded']
+__all__ = ['Input', 'StoppedError', 'Topic', 'guarded']
+
+
+class StoppedError(Exception):
+    """The node stops while a frame waits: the frame goes without a word."""
 
 
 class Input:
@@ -77,7 +81,7 @@ class Input:
         """Hand over no more; a message at hand is finished first."""
         self._is_on = False
         if self._worker is not None:
-            self._statistics.count('dropped', self._worker.close())
+            self._statistics.drop(self._worker.close())
             self._worker = None
 
     def close(self) -> None:
@@ -140,7 +144,7 @@ class Input:
             return
         self._statistics.count('in')
         if self._worker.put(item):
-            self._statistics.count('dropped')
+            self._statistics.drop()
 
     def _handle_item(self, item: tuple[Any, float]) -> None:
         with guarded(self._topic.name, self.topic_name, (self._reporter, self._statistics)):
@@ -172,6 +176,8 @@ def guarded(
     reporter, statistics = reports
     try:
         yield
+    except StoppedError:
+        statistics.drop()
     except InputError as error:
         statistics.count('refused')
         reporter.error(f'refused {name}', f'{full_name}: {error}')

@@ -116,7 +116,7 @@ class CameraInput(Part):
 
     def __init__(self, node: PartsNode) -> None:
         self._node = node
-        self.source = CameraSource(lambda: node.parameters, node.reporter)
+        self.source = CameraSource(lambda: node.parameters, (node.reporter, node.statistics))
         reliability = node.parameters.keypoints_reliability
         topic = Topic('camera_info', CameraInfo, reliability, 'keypoints_reliability', 5, True)
         reports = (node.reporter, node.statistics)

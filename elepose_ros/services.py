@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 from elepose_core.errors import InputError
 from elepose_ros.guard import reason
 from elepose_ros.reports import Reporter
-from elepose_ros.stages import MUCH_DROPPED
+from elepose_ros.stages import MUCH_DROPPED, WAITED
 
 __all__ = ['explanation', 'offer', 'offer_save_mount']
 
@@ -106,7 +106,9 @@ def explanation(
     if state in _HOW_TO_GO_ON:
         sentences.append(_HOW_TO_GO_ON[state].format(name=name))
     sentences += dict.fromkeys(troubles.values())
-    frames, dropped = counts.get('in', 0), counts.get('dropped', 0)
+    # That frames got lost while there was no camera has a sentence of its own among the troubles.
+    frames, waited = counts.get('in', 0), counts.get(f'dropped {WAITED}', 0)
+    dropped = counts.get('dropped', 0) - waited
     if dropped > MUCH_DROPPED * frames:
         stages = {n: ms for n, ms in stages_p50_ms.items() if n in ('detect', 'lift', 'publish')}
         slowest = max(stages, key=stages.__getitem__, default='')

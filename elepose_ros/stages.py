@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ['MUCH_DROPPED', 'Percentiles', 'StageStatistics']
+__all__ = ['MUCH_DROPPED', 'WAITED', 'Percentiles', 'StageStatistics']
 
 # About ten seconds of a 30 Hz camera: old enough to be steady, young enough to show a change.
 _WINDOW = 300
 # Fewer lost frames than one in twenty disturb nobody.
 MUCH_DROPPED = 0.05
+# Frames that got lost behind one that waits for the camera: lifting is not too slow then.
+WAITED = 'without a camera'
 # The diagnostics ask for the rates once a second.
 _HISTORY = 30
 
@@ -37,6 +39,7 @@ class StageStatistics:
         self._lock = threading.Lock()
         self._durations_s: dict[str, deque[float]] = {}
         self._counts: Counter[str] = Counter()
+        self._hold = ''
         self._rates_from: tuple[float, Counter[str]] = (time.monotonic(), Counter())
         # What had been counted at each of the last calls of `rates_hz`.
         self._history: deque[Counter[str]] = deque([Counter()], maxlen=_HISTORY)
@@ -57,6 +60,18 @@ class StageStatistics:
         """Count an event, such as a frame that came in."""
         with self._lock:
             self._counts[event] += number
+
+    def hold(self, reason: str) -> None:
+        """Say what frames wait for, which is not for earlier frames; '' = for nothing."""
+        with self._lock:
+            self._hold = reason
+
+    def drop(self, number: int = 1) -> None:
+        """Count frames that got lost in a queue; those that waited for something also apart."""
+        with self._lock:
+            self._counts['dropped'] += number
+            if self._hold:
+                self._counts[f'dropped {self._hold}'] += number
 
     def counts(self) -> dict[str, int]:
         """Return how often each event has happened so far."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,13 @@ from std_msgs.msg import Header
 
 from elepose_core.errors import InputError
 from elepose_ros.camera_source import CameraSource
+from elepose_ros.inputs import StoppedError, guarded
 from elepose_ros.keypoint_input import in_optical_frame
 from elepose_ros.parameters import Parameters
 from elepose_ros.reports import Reporter
+from elepose_ros.services import explanation
+from elepose_ros.slot import Worker
+from elepose_ros.stages import StageStatistics
 
 
 class _Journal:
@@ -33,7 +38,7 @@ class _Journal:
 def make(**changes: Any) -> tuple[CameraSource, _Journal]:
     journal = _Journal()
     parameters = replace(Parameters(camera_info_timeout_s=0.0), **changes)
-    return CameraSource(lambda: parameters, Reporter(journal)), journal
+    return CameraSource(lambda: parameters, (Reporter(journal), StageStatistics())), journal
 
 
 def calibration(focal_px: float = 500.0, width: int = 640, height: int = 480) -> CameraInfo:
@@ -72,9 +77,61 @@ def test_the_first_frame_waits_for_its_camera_info() -> None:
 
 
 def test_closing_ends_the_wait() -> None:
-    source, _ = make(camera_info_timeout_s=30.0)
-    threading.Timer(0.05, source.close).start()
-    assert source.camera_for(640, 480).assumed
+    source, journal = make(camera_info_timeout_s=30.0)
+    for ask in (lambda: source.camera_for(640, 480), source.image_size):
+        source.open()
+        threading.Timer(0.05, source.close).start()
+        with pytest.raises(StoppedError):
+            ask()
+    assert journal.said == []
+
+
+def test_what_waited_when_the_node_was_stopped_is_not_blamed_on_the_lifter() -> None:
+    journal, statistics = _Journal(), StageStatistics()
+    reports = Reporter(journal), statistics
+    source = CameraSource(lambda: Parameters(camera_info_timeout_s=30.0), reports)
+    source.open()
+
+    def handle(_: int) -> None:
+        with guarded('keypoints', '/keypoints', reports):
+            source.camera_for(640, 480)
+
+    worker = Worker(handle, depth=2)
+    for number in range(6):
+        if worker.put(number):
+            statistics.drop()
+        end_s = time.monotonic() + 10
+        while not statistics._hold and time.monotonic() < end_s:
+            time.sleep(0.001)
+    source.close()
+    statistics.drop(worker.close())
+    counts = statistics.counts()
+    assert counts == {'dropped': 6, 'dropped without a camera': 6}
+    assert journal.said == []
+    assert explanation('/lifter', 'active', {}, {'in': 6, **counts}, {'lift': 3.0}) == []
+    source.open()
+    statistics.drop()
+    assert statistics.counts()['dropped without a camera'] == 6, 'from here on it is too slow'
+
+
+def test_an_assumed_camera_is_told_each_time_that_the_node_starts() -> None:
+    source, journal = make()
+    for count in (1, 2):
+        source.open()
+        source.camera_for(640, 480)
+        source.camera_for(640, 480)
+        assert len(journal.said) == count
+        source.close()
+
+
+def test_two_calibrations_that_alternate_do_not_fill_the_log() -> None:
+    source, journal = make()
+    for number in range(60):
+        source.update(calibration(500.0 * (number % 2)))
+        source.camera_for(640, 480)
+    assert ['not calibrated' in said for said in journal.said] == [True, False, False]
+    assert 'calibrated camera_info arrived' in journal.said[1]
+    assert 'two calibrations alternate on camera_info, and K of one is 0' in journal.said[2]
 
 
 def test_zero_k_is_the_degraded_mode_and_says_so() -> None:

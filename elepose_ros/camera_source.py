@@ -64,7 +64,8 @@ class CameraSource:
         self._closed = False
         self._was_calibrated = False
         self.state = 'waiting'
-        self._statistics.hold('')
+        # From here on and not from the first frame: a burst comes before that is at its turn.
+        self._statistics.hold(WAITED if self._message is None else '')
         for state in ('assumed', 'uncalibrated'):
             self._reporter.over(f'camera {state}')
 
@@ -110,9 +111,8 @@ class CameraSource:
         return image_size_from_message(self._message)
 
     def _wait_for_first(self) -> None:
-        if self.state != 'waiting' or self._message is not None:
+        if self.state != 'waiting':
             return
-        self._statistics.hold(WAITED)
         timeout_s = self._parameters().camera_info_timeout_s
         with self._changed:
             self._changed.wait_for(lambda: self._message is not None or self._closed, timeout_s)

@@ -69,10 +69,15 @@ class TransformBuffer:
         Raises:
             InputError: No transforms connect the two, or none at about that time.
         """
-        source_in = dict(self._climb(source, stamp_ns))
-        for ancestor, ancestor_from_target in self._climb(target, stamp_ns):
+        from_source, source_end = self._climb(source, stamp_ns)
+        from_target, target_end = self._climb(target, stamp_ns)
+        source_in = dict(from_source)
+        for ancestor, ancestor_from_target in from_target:
             if ancestor in source_in:
                 return np.asarray(np.linalg.inv(ancestor_from_target) @ source_in[ancestor])
+        # What ended the climb matters only now: above the common ancestor anything may be amiss.
+        if error := source_end or target_end:
+            raise error
         raise InputError(
             f'no transforms on /tf or /tf_static connect {source!r} with {target!r}; start '
             'robot_state_publisher or a static_transform_publisher for the mount of the camera'
@@ -86,17 +91,26 @@ class TransformBuffer:
         if not samples or sample.stamp_ns >= samples[-1].stamp_ns + _APART_NS:
             samples.append(sample)
 
-    def _climb(self, frame: str, stamp_ns: int) -> list[tuple[str, NDArray[np.float64]]]:
-        """Return each ancestor of a frame with `ancestor_from_frame`, itself first."""
+    def _climb(
+        self, frame: str, stamp_ns: int
+    ) -> tuple[list[tuple[str, NDArray[np.float64]]], InputError | None]:
+        """Return each ancestor of a frame with `ancestor_from_frame`, itself first.
+
+        Returns:
+            The ancestors, and what is wrong with the transform that ended the climb.
+        """
         name, matrix = frame.lstrip('/'), np.eye(4)
         found = [(name, matrix)]
         while len(found) < _DEEPEST:  # a loop of frames ends as well
-            sample = self._static.get(name) or self._at(name, stamp_ns)
+            try:
+                sample = self._static.get(name) or self._at(name, stamp_ns)
+            except InputError as error:
+                return found, error
             if sample is None:
                 break
             name, matrix = sample.parent, _matrix(sample) @ matrix
             found.append((name, matrix))
-        return found
+        return found, None
 
     def _at(self, frame: str, stamp_ns: int) -> _Sample | None:
         samples = self._moving.get(frame)

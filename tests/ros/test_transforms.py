@@ -91,6 +91,19 @@ def test_what_is_not_known_is_said_with_the_cure() -> None:
         buffer.matrix('odom', 'base', 15 * SECOND)
 
 
+def test_a_stale_transform_above_the_common_frame_does_not_matter() -> None:
+    buffer = buffer_of(
+        transform('odom', 'base', stamp_s=10.0),
+        static=(transform('base', 'camera', (0.0, 0.0, 1.5)), transform('base', 'imu')),
+    )
+    for target, height_m in (('base', 1.5), ('imu', 1.5)):
+        assert buffer.matrix(target, 'camera', 100 * SECOND)[2, 3] == height_m
+        assert buffer.matrix('camera', target, 100 * SECOND)[2, 3] == -height_m
+    for target in ('odom', 'map'):
+        with pytest.raises(InputError, match=r"'base' is 90\.0 s away from the stamp"):
+            buffer.matrix(target, 'camera', 100 * SECOND)
+
+
 def test_nonsense_neither_enters_nor_hangs() -> None:
     flat = transform('a', 'flat')
     flat.transform.rotation.w = 0.0

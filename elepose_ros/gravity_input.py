@@ -24,22 +24,19 @@ from elepose_core.runtime.gravity_check import Agreement, check_gravity
 from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.runtime.people import LARGEST_HEIGHT_M, LEAST_HEIGHT_M, Elevation
 from elepose_ros.compat import optional_message
+from elepose_ros.imu import up_from_imu
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.qos import input_qos, tf_qos
-from elepose_ros.tf import rotation_from_quaternion
 from elepose_ros.transforms import TransformBuffer
 
-__all__ = ['GravityInput', 'up_from_imu']
+__all__ = ['GravityInput']
 
 Array = NDArray[np.float64]
 
-# How well mounts and cheap accelerometers are known; neither message says so.
+# How well mounts are known; no message says so.
 _MOUNT_SIGMA_RAD = math.radians(2.0)
-_ACCELEROMETER_SIGMA_RAD = math.radians(1.0)
 # Where an orientation claims to be better than this it forgets its own mount.
 _LEAST_VARIANCE = math.radians(0.5) ** 2
-_STANDARD_GRAVITY, _GRAVITY_TOLERANCE = 9.81, 0.4
-_AT_REST_RAD_S = 0.05
 _IMU_MESSAGES = 50
 # About one frame a second is compared; a slow detector has less.
 _LASTS_S = 10.0
@@ -190,7 +187,9 @@ class GravityInput(Part):
         if not messages:
             topic = self._node.resolve_topic_name('imu')
             raise InputError(f'nothing came on {topic}; expected sensor_msgs/Imu: remap imu')
-        up_imu, variance = up_from_imu(messages)
+        up_imu, variance, doubt = up_from_imu(messages)
+        if doubt:
+            self._faults['gravity IMU orientation'] = doubt
         frame = messages[-1].header.frame_id
         if frame != header.frame_id:
             up_imu = self._matrix(header.frame_id, frame, header)[:3, :3] @ up_imu
@@ -217,42 +216,3 @@ class GravityInput(Part):
                     qos,
                 )
             )
-
-
-def up_from_imu(messages: list[Any]) -> tuple[Array, float]:
-    """Return up (3,) in the frame of an IMU and its variance in rad^2.
-
-    The orientation says it where the IMU gives one (REP 145: z of the world is up); else what an
-    accelerometer measures at rest points up.
-
-    Args:
-        messages: sensor_msgs/Imu, the newest last.
-
-    Raises:
-        InputError: It gives neither, or does not rest.
-    """
-    last = messages[-1]
-    q = last.orientation
-    quaternion = np.array([q.x, q.y, q.z, q.w])
-    if last.orientation_covariance[0] >= 0 and 0.9 < np.linalg.norm(quaternion) < 1.1:
-        variance = max(last.orientation_covariance[0], last.orientation_covariance[4])
-        known = variance if variance > 0 else _ACCELEROMETER_SIGMA_RAD**2
-        return rotation_from_quaternion(quaternion)[2], float(known)
-    if last.linear_acceleration_covariance[0] < 0:
-        raise InputError('the IMU gives neither orientation nor acceleration; expected one')
-    acceleration, turning = (
-        np.array([[v.x, v.y, v.z] for v in vectors])
-        for vectors in (
-            [m.linear_acceleration for m in messages],
-            [m.angular_velocity for m in messages if m.angular_velocity_covariance[0] >= 0],
-        )
-    )
-    mean = acceleration.mean(0)
-    length = float(np.linalg.norm(mean))
-    if not abs(length - _STANDARD_GRAVITY) < _GRAVITY_TOLERANCE:
-        raise InputError(
-            f'the IMU measures {length:.2f} m/s^2; expected about {_STANDARD_GRAVITY} at rest'
-        )
-    if len(turning) and np.linalg.norm(turning, axis=1).max() > _AT_REST_RAD_S:
-        raise InputError('the IMU turns; expected it to rest, as it gives no orientation')
-    return mean / length, _ACCELEROMETER_SIGMA_RAD**2

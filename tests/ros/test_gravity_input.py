@@ -30,7 +30,8 @@ from elepose_core.runtime.people import Elevation
 from elepose_ros import gravity_input, outputs
 from elepose_ros.compat import optional_message
 from elepose_ros.frames import Frame
-from elepose_ros.gravity_input import GravityInput, up_from_imu
+from elepose_ros.gravity_input import GravityInput
+from elepose_ros.imu import up_from_imu
 from elepose_ros.mount_file import mount_text, save_mount
 from elepose_ros.outputs import SkeletonOutput
 from elepose_ros.parameters import Parameters, with_changes
@@ -56,7 +57,8 @@ class TestImu:
         x, y, z, w = turn.as_quat()
         message = Imu(orientation=Quaternion(x=x, y=y, z=z, w=w))
         message.orientation_covariance[0] = message.orientation_covariance[4] = 0.01
-        up, variance = up_from_imu([message])
+        up, variance, doubt = up_from_imu([message])
+        assert not doubt
         np.testing.assert_allclose(up, turn.inv().apply([0, 0, 1]), atol=1e-12)
         assert variance == 0.01
 
@@ -70,7 +72,7 @@ class TestImu:
         return messages
 
     def test_acceleration_at_rest_points_up(self) -> None:
-        up, _ = up_from_imu(self.accelerations((0.0, 9.7, 1.0), (0.0, 9.9, 1.0)))
+        up, _, _ = up_from_imu(self.accelerations((0.0, 9.7, 1.0), (0.0, 9.9, 1.0)))
         np.testing.assert_allclose(up, np.array([0, 9.8, 1.0]) / math.hypot(9.8, 1), atol=1e-12)
 
     @pytest.mark.parametrize(
@@ -86,6 +88,43 @@ class TestImu:
     ) -> None:
         with pytest.raises(InputError, match=sentence):
             up_from_imu(self.accelerations(vector, turning=turning))
+
+    def tilted(self, *, orientation: Rotation, variance: float) -> Any:
+        """Return an IMU that is held 30 degrees off and may say another orientation."""
+        (message,) = self.accelerations((0.0, *(9.81 * self.UP[1:]).tolist()))
+        q = message.orientation
+        q.x, q.y, q.z, q.w = orientation.as_quat().tolist()
+        message.orientation_covariance[:] = np.diag([variance] * 3).ravel()
+        return message
+
+    UP = np.array([0.0, -math.cos(math.radians(30)), 0.5])
+
+    def test_an_orientation_that_the_driver_left_alone_is_none(self) -> None:
+        message = self.tilted(orientation=Rotation.identity(), variance=0.0)
+        up, _, doubt = up_from_imu([message])
+        np.testing.assert_allclose(up, self.UP, atol=1e-12)
+        assert not doubt
+        message.linear_acceleration_covariance[0] = -1.0
+        with pytest.raises(InputError, match='neither orientation nor acceleration'):
+            up_from_imu([message])
+
+    def test_an_orientation_that_gravity_contradicts_is_doubted(self) -> None:
+        message = self.tilted(orientation=Rotation.identity(), variance=0.01)
+        up, _, doubt = up_from_imu([message])
+        np.testing.assert_allclose(up, self.UP, atol=1e-12)
+        assert 'says up 60 degrees away' in doubt
+        # A robot that turns measures more than gravity, and then nothing contradicts.
+        message.angular_velocity.z = 0.2
+        up, _, doubt = up_from_imu([message])
+        np.testing.assert_allclose(up, [0, 0, 1], atol=1e-12)
+        assert not doubt
+
+    def test_an_orientation_that_gravity_confirms_counts(self) -> None:
+        turn, _ = Rotation.align_vectors([[0, 0, 1]], [self.UP])
+        off = Rotation.from_euler('x', 3, degrees=True)
+        up, variance, doubt = up_from_imu([self.tilted(orientation=off * turn, variance=0.01)])
+        np.testing.assert_allclose(up, (off * turn).inv().apply([0, 0, 1]), atol=1e-12)
+        assert (variance, doubt) == (0.01, '')
 
     def test_an_imu_that_gives_nothing(self) -> None:
         (message,) = self.accelerations((0.0, 9.8, 0.0))

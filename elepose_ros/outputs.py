@@ -22,7 +22,7 @@ from elepose_ros.camera_source import CameraSource
 from elepose_ros.compat import optional_message
 from elepose_ros.conversions import message_from_elevation, message_from_people
 from elepose_ros.depth_input import DepthInput
-from elepose_ros.endpoints import make_publisher
+from elepose_ros.endpoints import SILENCE_S, make_publisher
 from elepose_ros.frames import Frame
 from elepose_ros.gravity_input import GravityInput
 from elepose_ros.lifecycle import Part, PartsNode
@@ -229,8 +229,14 @@ class SkeletonOutput(Part):
             'elevation [deg]': f'{elevation_deg:.1f}',
             'elevation sigma [deg]': f'{math.degrees(math.sqrt(message.elevation_variance)):.1f}',
             'elevation status': names[message.status],
-            'tracks': str(self._lifter.tracks),
+            'tracks': str(0 if self._is_silent() else self._lifter.tracks),
         }
+
+    def _is_silent(self) -> bool:
+        """Tell whether frames come no more: nobody is followed then, whatever the last one had."""
+        patience_s = max(self._node.parameters.track_max_gap_s, SILENCE_S)
+        arrived = self._arrived
+        return arrived is None or time.perf_counter() - arrived.arrived_s > patience_s
 
     def _publish(self, result: Skeletons3D, header: Header) -> None:
         parameters = self._node.parameters

@@ -91,6 +91,26 @@ def test_a_hundred_requests_in_random_order(
     probe.node.destroy_publisher(keypoints)
 
 
+def test_nobody_is_followed_when_frames_come_no_more(
+    probe: Any,
+    inside: Any,
+    scene: Any,
+    quick_model: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from elepose_ros import interfaces
+
+    node = inside('lonely', camera_info_timeout_s=0.0, track_max_gap_s=0.2)
+    keypoints = probe.talk(interfaces.People2D, '/keypoints')
+    probe.until(
+        lambda: node._facts()['tracks'] == '1',
+        'somebody',
+        again=lambda: keypoints.publish(scene.people((0.0, 4.0))),
+    )
+    monkeypatch.setattr('elepose_ros.outputs.SILENCE_S', 0.0)
+    probe.until(lambda: node._facts()['tracks'] == '0', 'nobody')
+
+
 def test_numbers_and_labels_that_nobody_knows_are_refused(
     probe: Any, inside: Any, quick_model: None
 ) -> None:

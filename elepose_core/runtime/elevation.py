@@ -29,9 +29,10 @@ _SECOND_NS = 1_000_000_000
 # Neighbouring frames show the same person in almost the same posture: one a second is enough, and
 # of a crowd fewer are. They are looked at a few in each frame, so that none takes long.
 _SAMPLES_PER_SECOND, _SAMPLES_PER_FRAME = 8, 4
-# An id that is new in each frame makes nobody another person: of N people N samples a second are
-# taken, whatever they are called, after a few in advance.
-_SAMPLES_IN_ADVANCE = 8.0
+# An id that is new in each frame makes nobody another person: of N people so many times N samples
+# a second are taken, whatever they are called, after a few in advance. Those who leave the picture
+# and come back may have theirs at once.
+_MOST_PER_PERSON, _SAMPLES_IN_ADVANCE = 1.25, 8.0
 _CAPACITY = 512
 _SOLVE_NS = _SECOND_NS
 # Roll is easier to see than elevation: on val the error that estimates share is about half.
@@ -118,7 +119,7 @@ class CameraTilt:
         if self._stamp_ns is not None and len(tracks):
             step_s = min((stamp_ns - self._stamp_ns) * 1e-9, 1.0)
             self._clock_s += step_s
-            earned = step_s * min(len(tracks), _SAMPLES_PER_SECOND)
+            earned = step_s * _MOST_PER_PERSON * min(len(tracks), _SAMPLES_PER_SECOND)
             self._allowed = min(self._allowed + earned, _SAMPLES_IN_ADVANCE)
         self._stamp_ns = stamp_ns
         numbers = np.array(tracks, np.int64)

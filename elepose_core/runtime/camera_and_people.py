@@ -97,12 +97,16 @@ class CameraAndPeople:
         self._own_vector[rows] += weight * value
         self._ties[rows] -= weighted
 
-    def posterior(self, camera: tuple[Array, Array], prior: Array) -> Posterior:
+    def posterior(
+        self, camera: tuple[Array, Array], prior: Array, least: Array | None = None
+    ) -> Posterior:
         """Add priors.
 
         Args:
             camera: (3,) mean and (3,) inverse variances of the camera's.
             prior: (T,) variance of each person's own, mean 0.
+            least: (3,) variance that the camera's keep however much was measured, and that goes
+                on to people as far as the camera told of them; None = 0.
         """
         mean, weights = camera
         own = self._own + 1 / prior
@@ -111,6 +115,8 @@ class CameraAndPeople:
         vector = self._vector + weights * mean - share.T @ self._own_vector
         covariance = np.asarray(np.linalg.inv(information), np.float64)
         found = covariance @ vector
+        if least is not None:
+            covariance = covariance + np.diag(least)
         cross = -share @ covariance
         return Posterior(
             found,

@@ -44,6 +44,11 @@ _LEAST_BELIEF = 100.0
 # in each frame would fill the memory.
 _MOST_HIDDEN = 256
 
+# No number of feet tells the tilt better than the mean elevation may know it: floors are not flat,
+# a lifter errs the same way for everybody, and the mean elevation has seen the same feet.
+_LEAST_TILT_RAD = math.radians(0.5)
+_LEAST_VARIANCE = np.array([_LEAST_TILT_RAD**2, _LEAST_TILT_RAD**2, 0.0])
+
 _TRACK = np.dtype(
     [
         ('shown', np.float64),  # logarithm of the inverse scale that came out last
@@ -173,7 +178,7 @@ class ScaleFusion:
         if elevation is not None and elevation.starts != self._starts:
             self._starts, self._reference = elevation.starts, None
             # People are as tall as before.
-            known = self._state.posterior(self._prior, self._tracks['prior'])
+            known = self._state.posterior(self._prior, self._tracks['prior'], _LEAST_VARIANCE)
             self._state.keep_people(known, self._tracks['prior'])
             self._tracks['sums'] = 0
         height_m = surroundings.camera_height_m
@@ -239,12 +244,13 @@ class ScaleFusion:
             spread = surroundings.camera_height_deviation_m / surroundings.camera_height_m
             weights[2] = max(spread, _LEAST_HEIGHT_SPREAD) ** -2
         self._prior = mean, weights
-        known = self._state.posterior(self._prior, self._tracks['prior'])
+        known = self._state.posterior(self._prior, self._tracks['prior'], _LEAST_VARIANCE)
         # The mean moves off its prior by no more than what the measurements take off its variance.
-        gained = np.maximum(1 / weights[:2] - np.diag(known.camera_covariance)[:2], 1e-8)
+        left = np.diag(known.camera_covariance) - _LEAST_VARIANCE
+        gained = np.maximum(1 / weights[:2] - left[:2], 1e-8)
         if ((known.camera - mean)[:2] ** 2 > _MOVED * gained).any():
             self.unlearn()
-            return self._state.posterior(self._prior, self._tracks['prior'])
+            return self._state.posterior(self._prior, self._tracks['prior'], _LEAST_VARIANCE)
         return known
 
     def _learn(

@@ -89,6 +89,19 @@ def test_people_are_kept_when_the_camera_is_forgotten(
     np.testing.assert_allclose(after.camera_covariance, np.diag(1 / CAMERA[1]), atol=1e-12)
 
 
+def test_what_the_camera_keeps_goes_on_to_people_as_far_as_it_told_of_them(
+    both: tuple[CameraAndPeople, Whole],
+) -> None:
+    """Given the camera people are apart: its variance enters theirs by the regression on it."""
+    arrow, whole = both
+    mean, covariance = whole.posterior()
+    least = np.diag([1e-4, 2e-4, 0.0])
+    slope = np.eye(SHARED + PEOPLE)[:, :SHARED]
+    slope[SHARED:] = covariance[SHARED:, :SHARED] @ np.linalg.inv(covariance[:SHARED, :SHARED])
+    wider = covariance + slope @ least @ slope.T
+    _compare(arrow.posterior(CAMERA, PRIOR, np.diag(least)), mean, wider)
+
+
 def test_nothing_measured_is_the_prior() -> None:
     state = CameraAndPeople()
     state.append(PEOPLE)

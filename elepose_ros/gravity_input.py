@@ -23,10 +23,12 @@ from elepose_core.errors import InputError
 from elepose_core.runtime.gravity_check import Agreement, check_gravity
 from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.runtime.people import LARGEST_HEIGHT_M, LEAST_HEIGHT_M, Elevation
+from elepose_core.skeleton import H36M_17
 from elepose_ros.compat import optional_message
 from elepose_ros.imu import up_from_imu
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.qos import input_qos, tf_qos
+from elepose_ros.transform_input import TransformInput
 from elepose_ros.transforms import TransformBuffer
 
 __all__ = ['GravityInput']
@@ -38,6 +40,8 @@ _MOUNT_SIGMA_RAD = math.radians(2.0)
 # Where an orientation claims to be better than this it forgets its own mount.
 _LEAST_VARIANCE = math.radians(0.5) ** 2
 _IMU_MESSAGES = 50
+# As `JointFrames` names them.
+_JOINT_ENDINGS = tuple(f'_{name}' for name in H36M_17.joint_names)
 # About one frame a second is compared; a slow detector has less.
 _LASTS_S = 10.0
 
@@ -65,6 +69,8 @@ class GravityInput(Part):
         parameters = node.parameters
         self._node = node
         self._buffer = TransformBuffer()
+        self._transforms: TransformInput | None = None
+        self._camera_frame = ''
         self._imu: deque[bytes] = deque(maxlen=_IMU_MESSAGES)
         self._facts: dict[str, str] = {}
         self._faults: dict[str, str] = {}
@@ -118,6 +124,12 @@ class GravityInput(Part):
         parameters = self._node.parameters
         self._facts, self._faults = {}, {}
         self._compared_s = time.monotonic()
+        self._camera_frame = header.frame_id
+        if self._transforms is not None:
+            self._transforms.read_into(self._buffer, stamp_ns_from_header(header))
+            if self._transforms.trouble:
+                self._faults['gravity transforms'] = self._transforms.trouble
+                self._transforms.trouble = ''
         if parameters.ground_frame and not self._try('height', lambda: self._find_height(header)):
             self.camera_height_m = None
         if parameters.gravity_frame:
@@ -207,12 +219,25 @@ class GravityInput(Part):
             )
         latched = tf_qos()
         latched.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        transforms = self._transforms = TransformInput(message, self._is_own)
         for topic, qos, is_static in (('/tf', tf_qos(), False), ('/tf_static', latched, True)):
             self._subscriptions.append(
                 self._node.create_subscription(
                     message,
                     topic,
-                    lambda m, is_static=is_static: self._buffer.add(m, is_static=is_static),
+                    lambda data, is_static=is_static: transforms.take(data, is_static=is_static),
                     qos,
+                    raw=True,
                 )
             )
+
+    def _is_own(self, parent: str, child: str) -> bool:
+        """Tell whether this node sends a frame on /tf itself: a crowd's are many."""
+        if parent != self._camera_frame.lstrip('/'):
+            return False
+        parameters = self._node.parameters
+        return (
+            (parameters.publish_tf and child == f'{parent}_level')
+            or (parameters.publish_joint_tf and child.endswith(_JOINT_ENDINGS))
+            or (parameters.publish_hri and child.startswith('body_'))
+        )

@@ -3,7 +3,9 @@
 """A small buffer of transforms, for nodes that must also run where tf2_ros is not installed."""
 
 import bisect
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +18,11 @@ from elepose_ros.tf import rotation_from_quaternion
 __all__ = ['TransformBuffer']
 
 # Of each frame so many transforms are kept, at least so far apart.
-_KEPT = 500
+_KEPT = 50
 _APART_NS = 5_000_000
 _MOST_FRAMES = 500
 _DEEPEST = 100
+_SILENT_S = 30.0
 # A robot that sends its joints ten times a second, and a camera driver that stamps a little late.
 _TOLERANCE_NS = 500_000_000
 
@@ -35,12 +38,21 @@ class _Sample(NamedTuple):
 class TransformBuffer:
     """Remembers what came on /tf and /tf_static; not safe across threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing; the clock counts seconds and never goes back."""
+        self._clock = clock
         self._static: dict[str, _Sample] = {}
         self._moving: dict[str, deque[_Sample]] = {}
+        self._heard_s: dict[str, float] = {}
 
-    def add(self, message: Any, *, is_static: bool) -> None:
-        """Take in a tf2_msgs/TFMessage; transforms that make no sense are left out."""
+    def add(self, message: Any, *, is_static: bool) -> str:
+        """Take in a tf2_msgs/TFMessage; transforms that make no sense are left out.
+
+        Returns:
+            The last frame that there was no room for; '' = there was for all. A moving one that
+            was not heard for a while makes room.
+        """
+        left_out = ''
         for transform in message.transforms:
             child, parent = (
                 name.lstrip('/') for name in (transform.child_frame_id, transform.header.frame_id)
@@ -52,11 +64,14 @@ class TransformBuffer:
             if not (child and parent and 0.5 < length < 2.0 and all(map(np.isfinite, values[:3]))):
                 continue
             sample = _Sample(stamp_ns_from_header(transform.header), parent, values)
-            if is_static:
-                if child in self._static or len(self._static) < _MOST_FRAMES:
-                    self._static[child] = sample
-            elif child in self._moving or len(self._moving) < _MOST_FRAMES:
+            if not self._has_room(child, is_static=is_static):
+                left_out = child
+            elif is_static:
+                self._static[child] = sample
+            else:
+                self._heard_s[child] = self._clock()
                 self._append(self._moving.setdefault(child, deque(maxlen=_KEPT)), sample)
+        return left_out
 
     def matrix(self, target: str, source: str, stamp_ns: int) -> NDArray[np.float64]:
         """Return `target_from_source` (4, 4) at a time.
@@ -82,6 +97,17 @@ class TransformBuffer:
             f'no transforms on /tf or /tf_static connect {source!r} with {target!r}; start '
             'robot_state_publisher or a static_transform_publisher for the mount of the camera'
         )
+
+    def _has_room(self, child: str, *, is_static: bool) -> bool:
+        frames = self._static if is_static else self._moving
+        if child in frames or len(frames) < _MOST_FRAMES:
+            return True
+        if is_static:
+            return False
+        since_s = self._clock() - _SILENT_S
+        for name in [name for name, heard_s in self._heard_s.items() if heard_s < since_s]:
+            del self._moving[name], self._heard_s[name]
+        return len(self._moving) < _MOST_FRAMES
 
     @staticmethod
     def _append(samples: deque[_Sample], sample: _Sample) -> None:

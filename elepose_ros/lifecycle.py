@@ -28,7 +28,7 @@ from elepose_ros.compat import (
     on_parameter_changes,
 )
 from elepose_ros.diagnostics import DiagnosticsPublisher, node_faults
-from elepose_ros.guard import alone
+from elepose_ros.guard import alone, reason
 from elepose_ros.model_service import ModelService
 from elepose_ros.parameters import LIFTER, Parameters, declare, unknown_names, with_changes
 from elepose_ros.reports import Reporter
@@ -299,8 +299,9 @@ class PartsNode(GuardedLifecycleNode):
     def _check_changes(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
             with_changes(self.parameters, _values(parameters))
-        except InputError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+        except Exception as error:
+            why = reason(error, 'set_parameters', self.reporter)
+            return SetParametersResult(successful=False, reason=why)
         return SetParametersResult(successful=True)
 
     def _apply_changes(self, parameters: list[Parameter]) -> None:

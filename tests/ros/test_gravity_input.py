@@ -27,6 +27,7 @@ from elepose_core.errors import InputError
 from elepose_core.geometry.elevation import up_cam_from_elevation
 from elepose_core.runtime.messages import people_from_message
 from elepose_core.runtime.people import Elevation
+from elepose_core.skeleton import H36M_17
 from elepose_ros import gravity_input, outputs
 from elepose_ros.compat import optional_message
 from elepose_ros.frames import Frame
@@ -388,6 +389,25 @@ class TestOfARunningNode:
         node.set_parameters([Parameter('publish_tf', value=True)])
         node._tick()
         assert sentence in '\n'.join(node.explain())
+
+    def test_it_leaves_the_frames_that_it_sends_unread(self, inside: Any, walk: Any) -> None:
+        node = inside('echo', publish_joint_tf=True, ground_frame='map')
+        (gravity,) = (part for part in node._parts if isinstance(part, GravityInput))
+        transforms: Any = gravity._transforms
+        is_own, heard = transforms._is_own, {True: set(), False: set()}
+
+        def spy(parent: str, child: str) -> bool:
+            own = bool(is_own(parent, child))
+            heard[own].add(child.partition('_')[2])
+            return own
+
+        transforms._is_own = spy
+        joint = H36M_17.joint_names[0]
+        walk(
+            node, lambda: {'optical_level', joint} <= heard[True], 'its own level frame and joints'
+        )
+        gravity.compare(None, HEADER)
+        assert not transforms._senders
 
     def test_its_own_frame_is_no_witness(self, inside: Any, walk: Any) -> None:
         node = inside('mirror', gravity_frame='camera_optical_level')

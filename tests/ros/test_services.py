@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip('elepose_ros.interfaces', reason='no ROS 2 sourced', exc_type=ImportError)
 
 import rclpy
+from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from elepose_ros import lifecycle
@@ -247,6 +248,9 @@ class TestEachSymptom:
         for service in ('save_static_transform', 'explain', 'reset'):
             answer = probe.call(Trigger, f'/robust/{service}', Trigger.Request())
             assert not answer.success
+        monkeypatch.setattr(lifecycle, 'with_changes', bug)
+        (result,) = node.set_parameters([Parameter('stature_m', value=1.8)])
+        assert not result.successful
         monkeypatch.undo()
         explained = probe.call(Trigger, '/robust/explain', Trigger.Request()).message
         assert 'a bug in ~/save_static_transform, please report it' in explained

@@ -138,6 +138,7 @@ def test_bump_is_found_and_the_estimate_starts_anew_by_itself(
     after = scene.play(1, _up(15.0))
     assert after.status is TiltStatus.DISTURBED
     assert not after.converged
+    assert after.starts >= 1, 'scales forget the tilt from before, too'
     assert after.samples <= people * 2, 'what was seen before is forgotten'
     later = scene.play(20, _up(15.0))
     assert later.converged

@@ -31,7 +31,7 @@ from elepose_core.images import ENCODINGS
 from elepose_core.runtime.depth import DepthImage
 from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
 from elepose_core.runtime.messages import camera_from_message, people_from_message
-from elepose_core.runtime.people import People2D, Skeletons3D, Surroundings
+from elepose_core.runtime.people import LEAST_HEIGHT_M, People2D, Skeletons3D, Surroundings
 from elepose_core.runtime.predictor import Predictor
 from elepose_core.skeleton import LAYOUTS
 from elepose_ros import interfaces
@@ -65,7 +65,7 @@ _HOLES = np.array([[0.0, np.nan, 1e-30, 3e38], [-1.0, np.inf, 2.0, 3.5]], np.flo
 SURROUNDINGS = (
     Surroundings(),
     Surroundings(camera_height_m=1.2),
-    Surroundings(camera_height_m=1e-9, camera_height_deviation_m=1e-9),
+    Surroundings(camera_height_m=LEAST_HEIGHT_M, camera_height_deviation_m=1e-9),
     Surroundings(depth=DepthImage(np.full((48, 64), 2500, np.uint16))),
     Surroundings(1.2, 0.03, DepthImage(np.tile(_HOLES, (24, 16)))),
 )

@@ -152,7 +152,7 @@ class PeopleLifter:
         if has_other_scale:
             self._scales.reset()
         if options.elevation_memory_s != before.elevation_memory_s:
-            self._scales = ScaleFusion(options.elevation_memory_s)
+            self._scales.set_memory(options.elevation_memory_s)
             self._start_tilt_anew()
 
     def exchange(self, predictor: Predictor) -> None:

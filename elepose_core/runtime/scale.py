@@ -99,8 +99,12 @@ class ScaleFusion:
         Args:
             memory_s: After so many seconds what was learned counts 1 / e.
         """
-        self._memory_s = memory_s
+        self.set_memory(memory_s)
         self.reset()
+
+    def set_memory(self, memory_s: float) -> None:
+        """Let what was learned count 1 / e after so many seconds."""
+        self._memory_s = memory_s
 
     def reset(self) -> None:
         """Forget everything."""

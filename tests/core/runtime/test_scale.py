@@ -352,6 +352,21 @@ def test_first_thing_that_becomes_known_moves_nobody_at_once(world: World, by_de
     assert abs(after.factor[0] - 1) < 0.03
 
 
+def test_what_is_unlearned_moves_nobody_at_once(world: World) -> None:
+    """As with another calibration, model or memory."""
+    person = world.person(1.9, 4.0)
+    for _ in range(30):
+        before = world.see([person], _ground(world))
+    world.fusion.set_memory(10.0)
+    world.fusion.unlearn()
+    after = world.see([person], Surroundings())
+    assert -0.03 < after.factor[0] - before.factor[0] < 0
+    for _ in range(30):
+        after = world.see([person], Surroundings())
+    assert abs(after.factor[0] - 1.7 / 1.9) < 0.01, 'stature alone again'
+    assert after.source.tolist() == [ScaleSource.STATURE]
+
+
 def test_somebody_new_comes_at_once_as_tall_as_the_ground_says(world: World) -> None:
     found = world.see([world.person(1.9, 4.0)], _ground(world))
     assert abs(found.factor[0] - 1) < 0.06, 'stature alone is 12 % off'

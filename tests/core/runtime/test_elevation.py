@@ -207,12 +207,12 @@ def test_reset_forgets(standing_m: Array) -> None:
     assert _error_deg(found, _up(40.0)) < 3.5
 
 
-@pytest.mark.parametrize('elevation_deg', [60.0, 80.0, 90.0])
+@pytest.mark.parametrize('elevation_deg', [70.0, 90.0])
 def test_camera_that_looks_down_converges_though_roll_means_little(
     elevation_deg: float, standing_m: Array
 ) -> None:
     up = _up(elevation_deg)
-    found = Scene(standing_m, 2, _tilt()).play(20, up)
+    found = Scene(standing_m, 2, _tilt()).play(15, up)
     assert found.converged
     assert _error_deg(found, up) < 2.0
     assert math.sqrt(found.up_variance) < math.radians(3.0)

@@ -249,7 +249,7 @@ def test_mount_that_was_moved_is_noticed(world: World) -> None:
     np.testing.assert_allclose(found.factor, 1, atol=0.04)
 
 
-@pytest.mark.parametrize(('move_deg', 'sigma_deg'), [(-4.0, 2.5), (8.0, 2.5), (-4.0, 3.5)])
+@pytest.mark.parametrize(('move_deg', 'sigma_deg'), [(8.0, 2.5), (-4.0, 3.5)])
 def test_knocked_camera_does_not_stretch_people_for_a_minute(
     world: World, move_deg: float, sigma_deg: float
 ) -> None:
@@ -277,12 +277,12 @@ def test_statures_are_kept_when_the_camera_is_knocked(world: World) -> None:
     assert found.source.tolist() == [ScaleSource.GROUND]
 
 
-@pytest.mark.parametrize('before_m', [1.0, 1.4, 2.0])
+@pytest.mark.parametrize('before_m', [1.0, 2.0])
 def test_height_that_is_put_right_counts_at_once(world: World, before_m: float) -> None:
     """A wrong height makes wrong statures; they go with it, or they last for a minute."""
     people = [world.person(1.7, 3.0), world.person(1.7, 6.0)]
     told = _elevation(world.elevation_deg, 2.5)
-    for _ in range(300):
+    for _ in range(120):
         world.see(people, Surroundings(before_m, 0.03), told)
     for _ in range(40):
         found = world.see(people, Surroundings(world.height_m, 0.03), told)
@@ -311,10 +311,10 @@ def _play_with_numbers(world: World, seconds: float, renumbered: bool) -> float:
 
 
 def test_numbers_that_change_with_each_frame_cost_and_prove_nothing(world: World) -> None:
-    """The same 20 people under 4000 numbers are not 4000 witnesses, and take no more time."""
+    """The same 20 people under 1600 numbers are not 1600 witnesses, and take no more time."""
     usual = World(world._standing)
     usual_s, renumbered_s = (
-        _play_with_numbers(place, 20, place is world) for place in (usual, world)
+        _play_with_numbers(place, 8, place is world) for place in (usual, world)
     )
     assert len(world.fusion._tracks) == len(world.fusion._state) <= 256 + 20
     assert renumbered_s < 4 * usual_s
@@ -330,7 +330,7 @@ def test_who_is_hidden_is_remembered_among_many_numbers(world: World) -> None:
     person = world.person(1.9, 3.0)
     for _ in range(20):
         world.see([person], _ground(world))
-    for number in range(1, 200):
+    for number in range(1, 80):
         world.first_number = number
         world.see([person], _ground(world))
     world.first_number = 0

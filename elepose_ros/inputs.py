@@ -62,7 +62,7 @@ class Input:
     @property
     def topic_name(self) -> str:
         """The full name after remapping."""
-        return str(self._subscription.topic_name)
+        return self._full_name
 
     def age_s(self) -> float:
         """Return for how long nothing came, since `start` at most."""
@@ -88,6 +88,8 @@ class Input:
         """End the subscription."""
         self.stop()
         self._node.destroy_subscription(self._subscription)
+        # It holds a method of ours: two that hold each other would wait for the garbage collector.
+        self._subscription = None
 
     def set_reliability(self, reliability: str) -> None:
         """Make the subscription anew when another reliability is wanted."""
@@ -127,7 +129,9 @@ class Input:
 
     def _subscribe(self) -> Any:
         events = (self._on_incompatible_qos, self._on_lost)
-        return make_subscription(self._node, self._topic, self._on_message, events)
+        subscription = make_subscription(self._node, self._topic, self._on_message, events)
+        self._full_name = str(subscription.topic_name)
+        return subscription
 
     def _on_message(self, message: Any) -> None:
         if not self._is_on:

@@ -22,6 +22,7 @@ from elepose_ros.compat import (
     make_executor,
     optional_message,
 )
+from elepose_ros.inputs import Input, Topic
 from elepose_ros.qos import input_qos
 
 
@@ -47,10 +48,15 @@ def test_a_package_that_is_absent_is_none() -> None:
 
 
 @pytest.mark.ros
-def test_subscriptions_that_come_and_go_leave_nothing_behind(inside: Any) -> None:
+def test_subscriptions_that_come_and_go_leave_nothing_behind(
+    inside: Any, request: pytest.FixtureRequest
+) -> None:
     from std_msgs.msg import Header
 
     node = inside('tidy', active=False)
+    gc.collect()
+    gc.disable()  # nothing may wait for it
+    request.addfinalizer(gc.enable)
     node._tick()
     before = len(node.default_callback_group.entities)
 
@@ -61,6 +67,10 @@ def test_subscriptions_that_come_and_go_leave_nothing_behind(inside: Any) -> Non
 
     for _ in range(5):
         come_and_go()
+    for _ in range(5):
+        reports = (node.reporter, node.statistics)
+        topic = Topic('passing', Header, 'reliable', 'keypoints_reliability', depth=1)
+        Input(node, topic, lambda *_: None, 0, reports).close()
     kept = create_subscription(
         node, (Header, 'p', print, input_qos('reliable', 1)), (print,) * 2, {}
     )

@@ -328,6 +328,9 @@ def run(make_node: Callable[[], PartsNode], args: Sequence[str] | None = None) -
     finally:
         if rclpy.ok():
             rclpy.shutdown()
+        # What still refers to the node keeps the middleware from giving its shared memory back.
+        gc.unfreeze()
+        gc.collect()
         # While the interpreter goes down it puts other handlers back to the default, and an
         # impatient second signal would turn a clean end into a death by signal.
         for number in (signal.SIGINT, signal.SIGTERM):

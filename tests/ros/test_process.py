@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, end and lifecycle of the executables."""
 
+import re
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +45,12 @@ def test_a_start_up_error_is_one_sentence_and_exit_code_2(start: Any) -> None:
         assert len(process.log().splitlines()) == 1
 
 
+def _shared_memory(pid: int) -> set[Path]:
+    """Return what a process shares through Fast DDS, but for the ports, which others use too."""
+    maps = Path(f'/proc/{pid}/maps').read_text(encoding='utf-8')
+    return {Path(name) for name in re.findall(r'/dev/shm/fastdds_[0-9a-f]+$', maps, re.MULTILINE)}
+
+
 def test_a_signal_ends_each_executable_with_0_and_it_can_start_again(
     start: Any, probe: Any
 ) -> None:
@@ -50,14 +58,18 @@ def test_a_signal_ends_each_executable_with_0_and_it_can_start_again(
     rounds = {('SIGINT', 'SIGINT'): ('detector_node', 'lifter_node', 'pipeline')}
     rounds[('SIGTERM', 'SIGINT')] = ('pipeline',)
     for (first, second), executables in rounds.items():
+        there_before = set(Path('/dev/shm').glob('fastdds_*'))
         processes = [start(name, name=name, wait=False) for name in executables]
         probe.until(lambda ps=processes: all(': active' in p.log() for p in ps), 'all active')
+        shared = set.union(*(_shared_memory(process.pid) for process in processes))
         for process in processes:
             process.send(signal.Signals[first])
             process.send(signal.Signals[second])  # impatience changes nothing
         for process in processes:
             assert process.wait() == 0
             assert 'Traceback' not in process.log()
+        # Each is 70 MB of the robot's memory, for nobody any more.
+        assert [path for path in shared - there_before if path.exists()] == []
 
 
 def test_the_display_is_cleared_at_the_end(start: Any, connect: Any, scene: Any) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # Of its own, so that other nodes on this machine do not mix in; before rclpy is imported.
-os.environ['ROS_DOMAIN_ID'] = str(20 + os.getpid() % 80)
+os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 9)
 os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(ROOT / 'config' / 'fastdds.xml'))
 
 from support.live_replay import checksums, play_live  # noqa: E402

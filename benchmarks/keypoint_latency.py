@@ -103,7 +103,7 @@ def main() -> int:
     # The measuring must not take time from what is measured.
     os.sched_setaffinity(0, cores - {options.core} or cores)
     # Of its own, so that other nodes on this machine do not mix in.
-    os.environ['ROS_DOMAIN_ID'] = str(20 + os.getpid() % 80)
+    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 9)
     rclpy.init()
     before = json.loads(COMMITTED.read_text(encoding='utf-8')) if COMMITTED.exists() else {}
     result: dict[str, Any] = {'people': options.people, 'hz': options.hz, 'nodes': {}}

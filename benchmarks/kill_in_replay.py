@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-os.environ['ROS_DOMAIN_ID'] = str(20 + os.getpid() % 40)
+os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 9)
 os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(ROOT / 'config' / 'fastdds.xml'))
 
 import rclpy  # noqa: E402

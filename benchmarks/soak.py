@@ -168,7 +168,7 @@ def main() -> int:
             f'{options.warm_up_s:g} s and one sample'
         )
     # Of its own, so that other nodes on this machine do not mix in.
-    os.environ['ROS_DOMAIN_ID'] = str(20 + os.getpid() % 80)
+    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 9)
     rclpy.init()
     with tempfile.TemporaryDirectory() as folder:
         result = soak(options, Path(folder) / 'lifter_node.log')

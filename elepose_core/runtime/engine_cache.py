@@ -235,9 +235,10 @@ def _kept(path: Path, key: dict[str, str], data: bytes) -> str:
         # Killed between the two, the new engine does not fit the old sidecar and is built again.
         _write(path, data)
         _write(path.with_suffix('.json'), json.dumps(sidecar, indent=2).encode())
-    except (InputError, OSError) as error:
-        why = _why(error) if isinstance(error, OSError) else str(error)
-        return f'the engine is not kept in {path.parent}: {why}'
+    except InputError as error:
+        return f'the engine is not kept: {error}'
+    except OSError as error:
+        return f'the engine is not kept in {path.parent}: {_why(error)}'
     return ''
 
 

@@ -382,7 +382,9 @@ def test_a_full_disk_costs_the_keeping_only(entry: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert obtained.engine == engine
-    assert obtained.trouble == f'the engine is not kept in {entry.parent}: File too large'
+    assert (
+        obtained.trouble == f'the engine is not kept: {entry} cannot be written (File too large)'
+    )
     assert {path.suffix for path in entry.parent.iterdir()} == {'.json', '.lock'}
     assert obtain(entry.parent)[0].engine == NEW
 

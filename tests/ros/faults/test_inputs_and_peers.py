@@ -35,8 +35,13 @@ def steady(start: Any, connect: Any) -> Any:
 
 @pytest.fixture(scope='module')
 def scene(make_scene: Any) -> Any:
-    """Shadow the fixture of one test: time must run on from test to test."""
-    return make_scene()
+    """Shadow the fixture of one test: time must run on from test to test.
+
+    It begins late enough to jump back by hours.
+    """
+    scene = make_scene()
+    scene.stamp_ns += 10 * HOUR_S * 1_000_000_000
+    return scene
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from elepose_core.images import rgb_from_compressed, rgb_from_raw
 from elepose_core.runtime.bounds import (
     check_header,
 )
+from elepose_core.runtime.messages import stamp_ns_from_header
 from elepose_core.runtime.people import Elevation, People2D, Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17
 
@@ -50,8 +51,7 @@ _SECOND_NS = 1_000_000_000
 
 def stamp_ns_of(message: Any) -> int:
     """Return the stamp of a message with a header, in ns."""
-    stamp = message.header.stamp
-    return int(stamp.sec) * _SECOND_NS + int(stamp.nanosec)
+    return stamp_ns_from_header(message.header)
 
 
 def frame_of(message: Any) -> str:

@@ -30,11 +30,11 @@ def main() -> None:
     parser.add_argument('data', type=Path)
     parser.add_argument('bundles', nargs='+')
     options = parser.parse_args()
-    lift = lift_of_run(options.run)
     for path in sorted((options.data / 'mocap').glob('test_*.npz')):
         poses = PoseSet.load(path)
         assert poses.joints_cam_m is not None
         rays = poses.rays.astype(np.float32)
+        lift = lift_of_run(options.run, poses)
         joints = lift(rays, poses.scores, None)[0].astype(np.float64)
         pose, truth = root_centred(joints), root_centred(1000.0 * poses.joints_cam_m)
         scale = (pose * truth).sum((1, 2)) / (pose * pose).sum((1, 2))

@@ -34,6 +34,7 @@ __all__ = [
     'Experiment',
     'ExperimentConfig',
     'PublishedConfig',
+    'SupervisedConfig',
     'read_experiment',
     'write_experiment',
 ]
@@ -76,19 +77,42 @@ class PublishedConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
 
 
-Experiment: TypeAlias = ExperimentConfig | PublishedConfig
-_RECIPES: dict[str, type[ExperimentConfig] | type[PublishedConfig]] = {
-    'elevation': ExperimentConfig,
-    'published': PublishedConfig,
+class SupervisedConfig(BaseModel):
+    """All settings of one run with 3D truth; `sampling` as the deployed lifter of other methods.
+
+    Training sets with 3D truth are small: new views and other bones stretch them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    recipe: Literal['supervised'] = 'supervised'
+    lifter: LifterConfig = LifterConfig()
+    prior: PriorConfig = PriorConfig(steps=1000)
+    sampling: SamplingConfig = SamplingConfig()
+    training: TrainingConfig = TrainingConfig(
+        steps=5000, batch_size=384, learning_rate=7e-4, average=0.999
+    )
+    losses: DistillationWeights = DistillationWeights()
+
+
+Experiment: TypeAlias = ExperimentConfig | PublishedConfig | SupervisedConfig
+# By the method of the command that takes it; the first is taken where no file names one.
+_RECIPES: dict[str, dict[str, type[Experiment]]] = {
+    'elepose': {'elevation': ExperimentConfig, 'published': PublishedConfig},
+    'supervised': {'supervised': SupervisedConfig},
 }
 
 
-def read_experiment(path: Path | None, overrides: Sequence[str] = ()) -> Experiment:
+def read_experiment(
+    path: Path | None, overrides: Sequence[str] = (), method: str | None = None
+) -> Experiment:
     """Read a TOML file and apply overrides of the form 'losses.bone_ratio=10'.
 
     Args:
         path: TOML file; None means the defaults.
         overrides: Later ones win.
+        method: Whose recipe it must be; None means any, and that of our ElePose where the file
+            names none.
 
     Raises:
         InputError: A key is unknown, a value has the wrong type or range, or the file is no TOML.
@@ -101,10 +125,7 @@ def read_experiment(path: Path | None, overrides: Sequence[str] = ()) -> Experim
             raise InputError(f'{path} is not a readable TOML file ({error})') from None
     for override in overrides:
         _apply(tree, override)
-    recipe = str(tree.get('recipe', 'elevation'))
-    kind = _RECIPES.get(recipe)
-    if kind is None:
-        raise InputError(f'setting recipe is {recipe!r}; expected one of {", ".join(_RECIPES)}')
+    kind = _kind(tree, method)
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
@@ -113,6 +134,19 @@ def read_experiment(path: Path | None, overrides: Sequence[str] = ()) -> Experim
         known = ', '.join(_known_keys(kind()))
         value = 'unknown' if first['type'] == 'extra_forbidden' else repr(first['input'])
         raise InputError(f'setting {key} is {value}: {first["msg"]}; known: {known}') from None
+
+
+def _kind(tree: dict[str, Any], method: str | None) -> type[Experiment]:
+    """Return the settings that the recipe of `tree` has; name the usual one where it has none."""
+    every = {recipe: kind for recipes in _RECIPES.values() for recipe, kind in recipes.items()}
+    known = every if method is None else _RECIPES[method]
+    recipe = str(tree.setdefault('recipe', next(iter(known))))
+    if recipe not in known:
+        whose = '' if method is None else f' of the method {method}'
+        raise InputError(
+            f'setting recipe is {recipe!r}; expected one of {", ".join(known)}{whose}'
+        )
+    return known[recipe]
 
 
 def write_experiment(path: Path, experiment: Experiment) -> None:

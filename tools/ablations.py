@@ -186,9 +186,9 @@ def _measure(stage: str, run: Path, val: Path) -> dict[str, float]:
     """Return the figure of each column; a teacher knows whole poses of level cameras only."""
     poses = PoseSet.load(val)
     if stage in ('discovery', 'alternation'):
-        lift, columns = lift_of_teacher(run, stage), _of_teacher()
+        lift, columns = lift_of_teacher(run, stage, poses), _of_teacher()
     else:
-        lift, columns = lift_of_run(run), _COLUMNS
+        lift, columns = lift_of_run(run, poses), _COLUMNS
     found = {c: evaluate(lift, poses, c) for c in {column[0] for column in columns.values()}}
     return {head: float(found[c][key]) for head, (c, key, _) in columns.items()}
 

@@ -3,6 +3,8 @@
 """`elepose evaluate`: strict metrics of a bundle or a run."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -68,10 +70,11 @@ def evaluate(
             f'data is {", ".join(map(str, data)) or "empty"}; expected PoseSet files with '
             'different names'
         )
-    lift = _lift_of(model)
+    lift_for = _lifts_of(model)
     measured = {}
     for path in data:
         poses = PoseSet.load(path)
+        lift = lift_for(poses)
         chosen = lift if window_s is None else _refined(lift, poses, window_s)
         measured[path.stem] = measure(chosen, poses, conditions)
     results = {name: summary(of_set) for name, of_set in measured.items()}
@@ -90,14 +93,16 @@ def evaluate(
         print(write_report(report, Path(model).name, measured, conditions))
 
 
-def _lift_of(model: str) -> 'Lift':
+def _lifts_of(model: str) -> Callable[['PoseSet'], 'Lift']:
+    """Return what gives the lifter of a set: temporal methods must know its clips."""
     if (Path(model) / 'config.toml').is_file():
         from elepose_core.cli.run_reader import lift_of_run
 
-        return lift_of_run(Path(model))
+        return partial(lift_of_run, Path(model))
     from elepose_core.runtime.predictor import Predictor
 
-    return Predictor(model, threads=2).lift
+    predictor = Predictor(model, threads=2)
+    return lambda _: predictor.lift
 
 
 def _refined(lift: 'Lift', poses: 'PoseSet', window_s: float) -> 'Lift':

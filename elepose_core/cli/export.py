@@ -72,30 +72,23 @@ def _export_run(
     precision: Literal['fp32', 'fp16'],
 ) -> None:
     from elepose_core.bundle import SCHEMA_VERSION, Manifest
-    from elepose_core.cli.run_reader import graph_of_run
+    from elepose_core.cli.methods.method import BundleRequest
+    from elepose_core.cli.run_reader import read_run
     from elepose_core.data.poseset import PoseSet
     from elepose_core.errors import InputError
-    from elepose_core.export.calibration import calibrate_plausibility, calibrate_sigma
-    from elepose_core.export.onnx import export_bundle
     from elepose_core.skeleton import H36M_17
 
     if out.suffix != '.elepose':
         raise InputError(f'output is {out}; expected a folder name that ends in .elepose')
     if data is None:
         raise InputError('data is not given; expected a PoseSet that training did not see')
-    graph, training = graph_of_run(run)
+    module, method, training = read_run(run)
     if data_licence:
         training['data_licence'] = data_licence
     poses = PoseSet.load(data)
     if len(poses) < 256:
         raise InputError(f'{data} holds {len(poses)} poses; expected 256 or more to compare on')
-    rays, scores = poses.rays.astype('float32'), poses.scores
     training['sigma_calibrated_on'] = data.name if poses.joints_cam_m is not None else None
-    if poses.joints_cam_m is None:
-        print(f'{data} has no 3D truth: sigma stays uncalibrated')
-    else:
-        calibrate_sigma(graph, rays, scores, poses.joints_cam_m)
-    calibrate_plausibility(graph, rays, scores)
     figures = {path.stem: _figures(path) for path in metrics}
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -110,14 +103,15 @@ def _export_run(
         training=training,
         metrics=figures,
     )
-    bundle = export_bundle(graph, out, manifest, rays, scores, _WEIGHTS[precision])
+    request = BundleRequest(out, manifest, poses, _WEIGHTS[precision])
+    bundle = method.write_bundle(module, request)
     size_mb = bundle.onnx_path.stat().st_size / 1e6
     print(f'{bundle.folder}: {size_mb:.1f} MB, sha256 {bundle.manifest.sha256[:12]}')
     for batch, by_output in bundle.manifest.parity['largest_difference'].items():
         row = ', '.join(f'{name} {value:.1e}' for name, value in by_output.items())
         print(f'  batch {batch}: largest difference from torch: {row}')
-    panned = bundle.manifest.parity['change_when_panned']
-    print(f'  largest change of a person when the camera turns: {panned:.1e} of the distance')
+    if (panned := bundle.manifest.parity.get('change_when_panned')) is not None:
+        print(f'  largest change of a person when the camera turns: {panned:.1e} of the distance')
 
 
 def _figures(path: Path) -> dict[str, Any]:

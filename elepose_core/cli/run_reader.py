@@ -6,61 +6,37 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from elepose_core.cli.recipes import lift_of, untrained
-from elepose_core.config import PublishedConfig, read_experiment
+from torch import nn
+
+from elepose_core.cli.methods import method_of
+from elepose_core.cli.methods.method import Method
+from elepose_core.config import ExperimentConfig, read_experiment
+from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
-from elepose_core.models.elepose_paper import ElePoseLifter
-from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.teacher import Teacher
 from elepose_core.training.checkpoint import load_checkpoint
 
-__all__ = ['graph_of_run', 'lift_of_run', 'lift_of_teacher']
+__all__ = ['lift_of_run', 'lift_of_teacher', 'read_run']
 
 
-def lift_of_run(run: Path) -> Lift:
-    """Return what the protocol measures of a run of any recipe; errors see `graph_of_run`."""
-    return lift_of(_read(run)[0])
+def lift_of_run(run: Path, poses: PoseSet) -> Lift:
+    """Return what the protocol measures of a run on a set; errors see `read_run`."""
+    module, method, _ = read_run(run)
+    return method.lift(module, poses)
 
 
-def graph_of_run(run: Path) -> tuple[LiftingGraph, dict[str, Any]]:
-    """Return the best lifter of a run (the last where val chose none) and the facts of the run.
+def read_run(run: Path) -> tuple[nn.Module, Method, dict[str, Any]]:
+    """Return the best module of a run (the last where val chose none), its method and its facts.
 
     Raises:
-        InputError: The folder is no run, its parts do not fit each other, or it trained the
-            published method, which no bundle can hold.
+        InputError: The folder is no run, or its parts do not fit each other.
     """
-    module, facts = _read(run)
-    if not isinstance(module, LiftingGraph):
-        raise _of_published_method(run)
-    return module, facts
-
-
-def lift_of_teacher(run: Path, stage: Literal['discovery', 'alternation']) -> Lift:
-    """Return what the protocol measures of the teacher at the end of an earlier stage."""
     experiment = read_experiment(run / 'config.toml')
-    if isinstance(experiment, PublishedConfig):
-        raise _of_published_method(run)
-    state = load_checkpoint(run / stage / 'last.pt')['exported']
-    if stage == 'alternation':
-        of_teacher = 'teacher.'
-        state = {
-            k.removeprefix(of_teacher): v for k, v in state.items() if k.startswith(of_teacher)
-        }
-    teacher = Teacher(experiment.lifter)
-    teacher.load_state_dict(state)
-    return lift_of(teacher.eval())
-
-
-def _of_published_method(run: Path) -> InputError:
-    return InputError(f'{run} trained the published method; expected a run of our own recipe')
-
-
-def _read(run: Path) -> tuple[LiftingGraph | ElePoseLifter, dict[str, Any]]:
-    experiment = read_experiment(run / 'config.toml')
+    method = method_of(experiment)
     best = run / 'best.pt'
     state = load_checkpoint(best if best.exists() else run / 'last.pt')
-    module = untrained(experiment)
+    module = method.untrained(experiment)
     try:
         module.load_state_dict(state['exported'])
     except (KeyError, RuntimeError):
@@ -70,4 +46,21 @@ def _read(run: Path) -> tuple[LiftingGraph | ElePoseLifter, dict[str, Any]]:
         facts = json.loads(facts_path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise InputError(f'{facts_path} is not a readable JSON file ({error})') from None
-    return module.eval(), {**facts, 'step': state['step'], 'config': experiment.model_dump()}
+    facts |= {'step': state['step'], 'config': experiment.model_dump()}
+    return module.eval(), method, facts
+
+
+def lift_of_teacher(run: Path, stage: Literal['discovery', 'alternation'], poses: PoseSet) -> Lift:
+    """Return what the protocol measures of the teacher at the end of an earlier stage."""
+    experiment = read_experiment(run / 'config.toml')
+    if not isinstance(experiment, ExperimentConfig):
+        raise InputError(f'{run} has no stage {stage}; expected a run of our own ElePose recipe')
+    state = load_checkpoint(run / stage / 'last.pt')['exported']
+    if stage == 'alternation':
+        of_teacher = 'teacher.'
+        state = {
+            k.removeprefix(of_teacher): v for k, v in state.items() if k.startswith(of_teacher)
+        }
+    teacher = Teacher(experiment.lifter)
+    teacher.load_state_dict(state)
+    return method_of(experiment).lift(teacher.eval(), poses)

@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""`elepose train`: learn a lifter from 2D keypoints alone."""
+"""`elepose train`: learn a lifter by one of several methods, most from 2D keypoints alone."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-__all__ = ['train']
+__all__ = ['MethodName', 'train']
+
+MethodName = Literal['elepose', 'supervised']
 
 
 def train(
-    method: Annotated[Literal['elepose'], tyro.conf.Positional],
+    method: Annotated[MethodName, tyro.conf.Positional],
     /,
     *,
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar='P.npz')],
@@ -23,23 +25,23 @@ def train(
     ] = (),
     val: Path | None = None,
     resume: bool = False,
-    until: Literal['discovery', 'alternation', 'refinement', 'distillation'] = 'distillation',
+    until: str | None = None,
     device: str = 'auto',
     threads: int = 0,
 ) -> None:
-    """Learn a lifter from 2D keypoints alone.
+    """Learn a lifter, by all methods but `supervised` and `wsp` from 2D keypoints alone.
 
     On several GPUs or machines: torchrun --nproc-per-node N -m elepose_core train ...
 
     Args:
         method: Training method.
-        data: PoseSet files; only their keypoints and cameras are read.
+        data: PoseSet files; only `supervised` and `wsp` look at 3D truth in them.
         out: Folder of the run.
         config: TOML file of settings.
         set: Override of a single setting; may be given several times.
         val: PoseSet with 3D truth to measure on now and then; it chooses the best step.
         resume: Go on with the run in `out`.
-        until: Stage to stop after; --resume goes on with the next.
+        until: Stage to stop after, such as discovery; --resume goes on with the next.
         device: auto (a GPU where there is one), cpu, cuda or cuda:N.
         threads: CPU threads of this process, 0 = its share of all.
     """
@@ -62,8 +64,8 @@ def train(
         config = out / 'config.toml'
     elif not resume and out.exists() and any(out.iterdir()):
         raise InputError(f'{out} is not empty; expected a new folder, or --resume to go on')
-    experiment = read_experiment(config, set)
+    experiment = read_experiment(config, set, method)
     with joined(device) as processes:
         place = choose_device(device, processes)
         use_threads(threads, processes)
-        TrainingRun(method, out, experiment, place, processes).train(data, val, until)
+        TrainingRun(out, experiment, place, processes).train(data, val, until)

@@ -4,6 +4,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from elepose_core.cli.recipes import lift_of
-from elepose_core.cli.stages import PriorStage, Stage, train_lifter, train_published
-from elepose_core.config import Experiment, PublishedConfig, write_experiment
+from elepose_core.cli.methods import method_of
+from elepose_core.cli.methods.method import LiftFor, check_until
+from elepose_core.cli.stages import PriorStage
+from elepose_core.config import Experiment, write_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.conditions import Conditions
@@ -30,7 +31,6 @@ from elepose_core.training.device import multiplies_bfloat16
 from elepose_core.training.distillation import Lessons
 from elepose_core.training.distributed import Processes
 from elepose_core.training.loop import Progress, Recipe, Stopped, TrainingConfig, train
-from elepose_core.training.sampling import Keypoints2D
 
 __all__ = ['TrainingRun']
 
@@ -39,8 +39,6 @@ _VAL_POSES = 2500
 # TensorBoard needs no more points than a screen has, and the first ones to see what goes wrong.
 _LOG_EVERY = 100
 _LOG_FIRST = 10
-# 29.97 and 30 frames per second are the same.
-_SAME_RATE = 1.05
 
 
 class TrainingRun:
@@ -51,41 +49,42 @@ class TrainingRun:
 
     def __init__(
         self,
-        method: str,
         folder: Path,
         experiment: Experiment,
         device: torch.device,
         processes: Processes,
     ) -> None:
-        self._method = method
+        self._method = method_of(experiment)
         self._folder = folder
         self._experiment = experiment
         self._device = device
         self._processes = processes
 
-    def train(self, data: Sequence[Path], val: Path | None, until: Stage = 'distillation') -> None:
-        """Train prior and lifter to the end of a stage; a run that was cut off goes on."""
-        if until != 'distillation' and isinstance(self._experiment, PublishedConfig):
-            raise InputError(f'until is {until!r}; the published method has no such stage')
-        poses = _complete_poses(data)
-        measured = None if val is None else _measurable(val)
+    def train(self, data: Sequence[Path], val: Path | None, until: str | None = None) -> None:
+        """Train to the end of a stage, or of the last one; a run that was cut off goes on."""
+        method = self._method
+        check_until(method, until)
+        learned = method.read(data)
+        measured = None if val is None else _measurable(val, method.whole_clips)
         first = self._processes.is_first
         if first:
-            self._begin(data, poses)
-        with _Log(self._folder / 'events' if first else None) as log:
-            stages = _Stages(self._experiment, self._folder, measured, log, self._processes)
-            if isinstance(self._experiment, PublishedConfig):
-                progress = train_published(self._experiment, poses, self._device, stages)
-            else:
-                progress = train_lifter(self._experiment, poses, self._device, stages, until)
+            self._begin(data, method.facts(learned))
+        started = time.monotonic()
+        try:
+            with _Log(self._folder / 'events' if first else None) as log:
+                stages = _Stages(self._experiment, self._folder, measured, log, self._processes)
+                progress = method.train(self._experiment, learned, self._device, stages, until)
+        finally:
+            if first:
+                self._note_time(time.monotonic() - started)
         if first:
             _tell_end(progress, self._steps(until))
 
-    def _steps(self, until: Stage) -> int:
-        stage = {'distillation': 'training', 'refinement': 'alternation'}.get(until, until)
-        return int(getattr(self._experiment, stage).steps)
+    def _steps(self, until: str | None) -> int:
+        stage = {None: 'training', 'distillation': 'training', 'refinement': 'alternation'}
+        return int(getattr(self._experiment, stage.get(until, str(until))).steps)
 
-    def _begin(self, data: Sequence[Path], poses: Keypoints2D) -> None:
+    def _begin(self, data: Sequence[Path], facts: Mapping[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_experiment(self._folder / 'config.toml', self._experiment)
         stages = [section for _, section in self._experiment]
@@ -96,16 +95,26 @@ class TrainingRun:
                 'is emulated and slower than precision=float32'
             )
         path = self._folder / 'run.json'
+        before = _facts(path) if path.exists() else {}
         # A run that goes on with other code says so.
-        revisions = [_revision(path), git_revision()] if path.exists() else [git_revision()]
-        facts = {
-            'method': self._method,
-            'data': [path.name for path in data],
-            'poses': len(poses.rays),
-            'clips': poses.clips,
-            'revision': ', '.join(dict.fromkeys(filter(None, ', '.join(revisions).split(', ')))),
-        }
-        with replacing(path) as temporary:
+        revisions = f'{before.get("revision") or ""}, {git_revision() or ""}'
+        self._write_facts(
+            {
+                'method': self._method.name,
+                'data': [path.name for path in data],
+                **facts,
+                'revision': ', '.join(dict.fromkeys(filter(None, revisions.split(', ')))),
+                'training_s': before.get('training_s', 0.0),
+            }
+        )
+
+    def _note_time(self, passed_s: float) -> None:
+        """Add to the seconds that this run took so far, pauses between its starts left out."""
+        facts = _facts(self._folder / 'run.json')
+        self._write_facts({**facts, 'training_s': round(facts['training_s'] + passed_s, 1)})
+
+    def _write_facts(self, facts: Mapping[str, Any]) -> None:
+        with replacing(self._folder / 'run.json') as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + '\n', encoding='utf-8')
 
 
@@ -175,7 +184,9 @@ class _Stages:
 
             validate = None
             if self._val is not None:
-                validate = partial(_validate, self._val, self._log, _title('val', folder))
+                title = _title('val', folder)
+                lift = method_of(self._experiment).lift
+                validate = partial(_validate, lift, self._val, self._log, title)
             try:
                 return train(
                     recipe, config, self._run / folder, on_step, validate, self._processes
@@ -184,10 +195,11 @@ class _Stages:
                 raise FloatingPointError(f'{folder.name or "training"}: {error}') from None
 
 
-def _revision(path: Path) -> str:
+def _facts(path: Path) -> dict[str, Any]:
     try:
-        return str(json.loads(path.read_text(encoding='utf-8'))['revision'])
-    except (OSError, ValueError, KeyError) as error:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        return {'training_s': 0.0, **facts, 'revision': str(facts['revision'])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f'{path} is not the run.json of a run ({error})') from None
 
 
@@ -233,9 +245,11 @@ class _Log:
                 self._writer.add_scalar(f'{group}/{name}', value, step)
 
 
-def _validate(val: PoseSet, log: _Log, title: str, step: int, module: nn.Module) -> float:
+def _validate(
+    lift: LiftFor, val: PoseSet, log: _Log, title: str, step: int, module: nn.Module
+) -> float:
     """Measure on val, tell it, and return the figure that chooses the best step."""
-    result = evaluate(lift_of(module), val, Conditions())
+    result = evaluate(lift(module, val), val, Conditions())
     names = ('n_mpjpe_mm', 'pa_mpjpe_mm', 'flip_rate', 'elevation_mae_deg')
     log.scalars(title, {name: result[name] for name in names if name in result}, step)
     tqdm.write(
@@ -288,45 +302,13 @@ class _StopOnSignal:
             raise Stopped
 
 
-def _complete_poses(data: Sequence[Path]) -> Keypoints2D:
-    """Read all files and keep the poses without a missing joint: they are the truth to learn."""
-    parts: list[tuple[NDArray[Any], ...]] = []
-    clips = people = 0
-    rates = {}
-    for path in data:
-        poses = PoseSet.load(path)
-        rates[path] = poses.fps
-        complete = (poses.scores > 0).all(1) & np.isfinite(poses.keypoints_px).all((1, 2))
-        found, clip = np.unique(poses.clip_index[complete], return_inverse=True)
-        # Without names every clip shows somebody else.
-        names = found if poses.subject is None else poses.subject[found]
-        known, person = np.unique(names, return_inverse=True)
-        rays = poses.rays[complete].astype(np.float32)
-        parts.append((rays, clip + clips, poses.frame_index[complete], person[clip] + people))
-        clips, people = clips + len(found), people + len(known)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    if len(columns[0]) < 1000:
-        files = ', '.join(str(path) for path in data)
-        raise InputError(
-            f'{files}: {len(columns[0])} poses have all joints; expected 1000 or more'
-        )
-    tensors = [torch.from_numpy(column) for column in columns]
-    return Keypoints2D(tensors[0], tensors[1], tensors[2], tensors[3], _one_rate(rates))
-
-
-def _one_rate(fps: dict[Path, float]) -> float:
-    slow, fast = min(fps, key=fps.__getitem__), max(fps, key=fps.__getitem__)
-    if fps[fast] > _SAME_RATE * fps[slow]:
-        raise InputError(
-            f'{slow} has {fps[slow]:g} frames per second and {fast} {fps[fast]:g}; expected one '
-            'rate, since motion is learned by frames'
-        )
-    return fps[slow]
-
-
-def _measurable(path: Path) -> PoseSet:
+def _measurable(path: Path, whole_clips: bool) -> PoseSet:
     """Read a val set, thinned; refuse one without truth before hours are spent."""
     val = PoseSet.load(path)
     if val.joints_cam_m is None:
         raise InputError(f'{path} has no joints_cam_m; expected 3D truth to measure on')
-    return val.select(np.arange(0, len(val), max(1, len(val) // _VAL_POSES)))
+    every = max(1, len(val) // _VAL_POSES)
+    if not whole_clips:
+        return val.select(np.arange(0, len(val), every))
+    _, clip = np.unique(val.clip_index, return_inverse=True)
+    return val.select(np.flatnonzero(clip % every == 0))

@@ -11,8 +11,10 @@ import pytest
 pytest.importorskip('torch', reason='the settings are those of training')
 
 from elepose_core.config import (
+    Experiment,
     ExperimentConfig,
     PublishedConfig,
+    SupervisedConfig,
     read_experiment,
     tomllib,
     write_experiment,
@@ -32,6 +34,13 @@ def _refused(path: Path | None, *overrides: str) -> str:
 
 def test_defaults_are_those_of_no_file() -> None:
     assert read_experiment(None) == ExperimentConfig()
+
+
+def test_a_method_without_a_file_takes_its_own_recipe(tmp_path: Path) -> None:
+    assert read_experiment(None, method='supervised') == SupervisedConfig()
+    assert read_experiment(None, method='elepose') == ExperimentConfig()
+    write_experiment(tmp_path / 'config.toml', SupervisedConfig())
+    assert read_experiment(tmp_path / 'config.toml') == SupervisedConfig()
 
 
 def test_file_and_overrides_change_single_settings(tmp_path: Path) -> None:
@@ -62,7 +71,7 @@ def _other(value: Any) -> Any:
     return value * 1.25 if value > 1 else value * 0.75 or 0.25
 
 
-def _changed(experiment: ExperimentConfig | PublishedConfig) -> list[str]:
+def _changed(experiment: Experiment) -> list[str]:
     """Return overrides that change every setting there is."""
     return [
         f'{section}.{key}={json.dumps(_other(value))}'
@@ -71,7 +80,7 @@ def _changed(experiment: ExperimentConfig | PublishedConfig) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize('recipe', ['elevation', 'published'])
+@pytest.mark.parametrize('recipe', ['elevation', 'published', 'supervised'])
 def test_every_setting_is_set_written_and_read_back(recipe: str, tmp_path: Path) -> None:
     path = tmp_path / 'a.toml'
     path.write_text(f'recipe = "{recipe}"')

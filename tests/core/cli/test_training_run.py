@@ -20,9 +20,8 @@ from tensorboard.backend.event_processing.event_accumulator import (  # noqa: E4
 )
 
 from elepose_core.cli import main, training_run  # noqa: E402
-from elepose_core.cli.run_reader import graph_of_run, lift_of_run  # noqa: E402
+from elepose_core.cli.run_reader import lift_of_run, read_run  # noqa: E402
 from elepose_core.data.poseset import PoseSet  # noqa: E402
-from elepose_core.errors import InputError  # noqa: E402
 from elepose_core.evaluation.conditions import Conditions  # noqa: E402
 from elepose_core.evaluation.protocol import evaluate  # noqa: E402
 from elepose_core.training.checkpoint import load_checkpoint  # noqa: E402
@@ -50,8 +49,12 @@ def _arguments(out: Path, settings: dict[str, Any], *more: object) -> list[str]:
 
 
 def _train(out: Path, settings: dict[str, Any], *more: object) -> int:
+    return _elepose(*_arguments(out, settings, *more))
+
+
+def _elepose(*arguments: object) -> int:
     with pytest.raises(SystemExit) as ended:
-        main(_arguments(out, settings, *more))
+        main([str(argument) for argument in arguments])
     return int(ended.value.code or 0)
 
 
@@ -121,7 +124,7 @@ def test_early_stopping_says_why(
 ) -> None:
     figures = iter([90.0, 50.0, 60.0, 50.0])
 
-    def validate(_val: Any, _log: Any, title: str, _step: int, _module: Any) -> float:
+    def validate(_lift: Any, _val: Any, _log: Any, title: str, _step: int, _module: Any) -> float:
         return next(figures) if title == 'val' else 1.0
 
     monkeypatch.setattr(training_run, '_validate', validate)
@@ -151,6 +154,11 @@ def test_divergence_is_one_sentence_and_exit_code_1(
         (('--device', 'cuda:99'), 'device is cuda:99; expected GPU 99, but torch finds'),
         (('--set', 'training.precision=int8'), 'setting training.precision is'),
         (('--val', str(TRAIN)), 'poses_2d.npz has no joints_cam_m; expected 3D truth'),
+        (
+            ('--config', str(ROOT / 'configs' / 'supervised.toml')),
+            "setting recipe is 'supervised'; expected one of elevation, published of the me",
+        ),
+        (('--until', 'lunch'), "until is 'lunch'; expected a stage of the method elepose: disc"),
     ],
 )
 def test_what_is_not_there_is_refused_before_it_begins(
@@ -161,16 +169,22 @@ def test_what_is_not_there_is_refused_before_it_begins(
     assert not (tmp_path / 'run').exists()
 
 
-def test_published_recipe_is_trained_and_read_back(tmp_path: Path) -> None:
+def test_published_recipe_is_trained_and_read_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = {**SMALL, 'elepose_lifter.width': 16}
     published = ROOT / 'configs' / 'elepose_paper.toml'
     run = tmp_path / 'run'
     assert _train(run, settings, '--config', published, '--val', VAL) == 0
     assert 'recipe = "published"' in (run / 'config.toml').read_text()
-    result = evaluate(lift_of_run(run), PoseSet.load(VAL), Conditions())
+    poses = PoseSet.load(VAL)
+    result = evaluate(lift_of_run(run, poses), poses, Conditions())
     assert 0 < result['n_mpjpe_mm'] < 1000
-    with pytest.raises(InputError, match='run trained the published method; expected'):
-        graph_of_run(run)
+    assert read_run(run)[1].name == 'elepose'
+    out = tmp_path / 'published.elepose'
+    assert _elepose('export', run, '--out', out, '--data', VAL) == 2
+    assert 'cannot be made of a run of the published method' in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize('native', [True, False])

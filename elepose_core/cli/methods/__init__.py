@@ -1,0 +1,20 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The methods of training: one file each."""
+
+from elepose_core.cli.methods import elevation, published, supervised
+from elepose_core.cli.methods.method import Method
+from elepose_core.config import Experiment
+
+__all__ = ['method_of']
+
+_METHODS: dict[str, Method] = {
+    'elevation': elevation.METHOD,
+    'published': published.METHOD,
+    'supervised': supervised.METHOD,
+}
+
+
+def method_of(experiment: Experiment) -> Method:
+    """Return the method that the recipe of these settings belongs to."""
+    return _METHODS[experiment.recipe]

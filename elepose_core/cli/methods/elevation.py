@@ -1,0 +1,158 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""ElePose by our own recipe: a teacher without 3D, then the lifter that learns from it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
+from elepose_core.cli.methods.method import Method
+from elepose_core.cli.stages import Stages, seeded
+from elepose_core.cli.training_data import complete_poses, facts_of_poses, poses_for_bones
+from elepose_core.config import ExperimentConfig
+from elepose_core.data.poseset import PoseSet
+from elepose_core.evaluation.protocol import Lift
+from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.geometry.elevation import elevation_from_up_cam
+from elepose_core.models.graph import LiftingGraph
+from elepose_core.models.lifter import Lifter
+from elepose_core.models.teacher import Teacher, TeacherGraph
+from elepose_core.priors.bones import bone_ratios_by_person, bone_ratios_from_2d
+from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.refinement.clips import RefinementConfig, refine
+from elepose_core.training.alternation import Alternation, Alternators, clip_elevations
+from elepose_core.training.discovery import Discovery
+from elepose_core.training.distillation import Distillation, Lessons
+from elepose_core.training.loop import Progress
+from elepose_core.training.prior import train_prior
+from elepose_core.training.sampling import Keypoints2D
+
+__all__ = ['METHOD']
+
+# Where the first two stages keep their checkpoints, inside the run.
+_DISCOVERY, _ALTERNATION = Path('discovery'), Path('alternation')
+
+
+def _train(
+    experiment: ExperimentConfig,
+    data: Keypoints2D,
+    device: torch.device,
+    stages: Stages,
+    until: str | None,
+) -> Progress:
+    """Train up to the stage `until`; returns how the last that trains a network went."""
+    teacher, progress = _discovery(experiment, data, device, stages)
+    if until == 'discovery':
+        return progress
+    learned, progress = _alternation(experiment, teacher, data, stages)
+    if until == 'alternation':
+        return progress
+    lessons = stages.lessons(partial(_lessons, experiment.refinement, learned, data))
+    if until == 'refinement':
+        return progress
+    torch.manual_seed(experiment.training.seed)
+    lifter = Lifter(experiment.lifter).to(device)
+    lifter.start_from(learned.teacher)
+    graph = LiftingGraph(lifter, learned.seen.requires_grad_(False)).to(device)
+    recipe = Distillation(graph, lessons.to(device), experiment.losses, experiment.sampling)
+    return stages.train(recipe, experiment.training, Path())
+
+
+def _untrained(experiment: ExperimentConfig) -> LiftingGraph:
+    return LiftingGraph(
+        Lifter(experiment.lifter),
+        FlowPrior(experiment.prior, VIEW_CONDITIONS).requires_grad_(False),
+    )
+
+
+def _lift(module: nn.Module, poses: PoseSet) -> Lift:
+    del poses
+    return _lift_rows(module)
+
+
+METHOD = Method(
+    name='elepose',
+    read=complete_poses,
+    facts=facts_of_poses,
+    train=_train,
+    untrained=_untrained,
+    lift=_lift,
+    write_bundle=write_lifting_bundle,
+    stages=('discovery', 'alternation', 'refinement', 'distillation'),
+)
+
+
+def _lift_rows(module: nn.Module) -> Lift:
+    if isinstance(module, Alternators):
+        module = module.teacher
+    return torch_lift(TeacherGraph(module) if isinstance(module, Teacher) else module)
+
+
+def _discovery(
+    experiment: ExperimentConfig, data: Keypoints2D, device: torch.device, stages: Stages
+) -> tuple[Teacher, Progress]:
+    seed, share = experiment.training.seed, experiment.sampling.mirrored_share
+    torch.manual_seed(seed)
+    teacher = Teacher(experiment.lifter).to(device)
+    fit = partial(train_prior, data, experiment.prior, seed, mirrored_share=share)
+    prior = stages.prior(_DISCOVERY, 0, fit).to(device)
+    recipe = Discovery(
+        teacher,
+        data.to(device),
+        prior,
+        bone_ratios_from_2d(poses_for_bones(data)[0]).to(device),
+        experiment.discovery_losses,
+        share,
+    )
+    return teacher, stages.train(recipe, seeded(experiment.discovery, seed), _DISCOVERY)
+
+
+def _alternation(
+    experiment: ExperimentConfig, teacher: Teacher, data: Keypoints2D, stages: Stages
+) -> tuple[Alternators, Progress]:
+    device = next(teacher.parameters()).device
+    seed, share = experiment.training.seed + 1, experiment.sampling.mirrored_share
+    on_device = data.to(device)
+    elevation, _ = clip_elevations(teacher, on_device, data.clips)
+    fit = partial(
+        train_prior,
+        data,
+        experiment.prior,
+        seed,
+        mirrored_share=share,
+        clip_elevation=elevation.cpu(),
+    )
+    prior = stages.prior(_ALTERNATION, VIEW_CONDITIONS, fit)
+    ratios = bone_ratios_by_person(*poses_for_bones(data), data.people)
+    module = Alternators(teacher, elevation, prior, ratios).to(device)
+    recipe = Alternation(
+        module, on_device, experiment.clips, experiment.alternation_losses, share, seed
+    )
+    return module, stages.train(recipe, seeded(experiment.alternation, seed), _ALTERNATION)
+
+
+def _lessons(
+    config: RefinementConfig,
+    learned: Alternators,
+    data: Keypoints2D,
+    on_part: Callable[[int, int], None],
+) -> Lessons:
+    """Refine what the teacher makes of whole clips."""
+    refined = refine(
+        data.rays.numpy(),
+        data.clip.numpy(),
+        data.frame.numpy(),
+        data.person.numpy(),
+        _lift_rows(learned),
+        learned.bone_ratios.cpu().numpy(),
+        config.at_rate(data.fps),
+        on_part,
+    )
+    elevation = elevation_from_up_cam(refined.up_cam)
+    columns = (refined.joints_cam, elevation, refined.moved, refined.elevation_deviation_rad)
+    return Lessons.weighted(*(torch.from_numpy(np.float32(column)) for column in columns))

@@ -1,0 +1,82 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The upper bound: the lifter that is deployed, taught by 3D truth instead of a teacher."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
+from elepose_core.cli.methods.method import Method
+from elepose_core.cli.stages import Stages
+from elepose_core.cli.training_data import LabelledPoses, facts_of_poses, labelled_poses
+from elepose_core.config import SupervisedConfig
+from elepose_core.data.poseset import PoseSet
+from elepose_core.evaluation.protocol import Lift
+from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.models.graph import LiftingGraph
+from elepose_core.models.lifter import Lifter
+from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.training.distillation import Distillation, Lessons
+from elepose_core.training.loop import Progress
+from elepose_core.training.prior import train_prior
+
+__all__ = ['METHOD']
+
+
+def _train(
+    experiment: SupervisedConfig,
+    data: LabelledPoses,
+    device: torch.device,
+    stages: Stages,
+    until: str | None,
+) -> Progress:
+    del until
+    seed, clip = experiment.training.seed, data.seen.clip
+    of_clip = torch.zeros(data.seen.clips).index_copy_(0, clip, data.elevation_rad)
+    share = experiment.sampling.mirrored_share
+    fit = partial(
+        train_prior,
+        data.seen,
+        experiment.prior,
+        seed,
+        mirrored_share=share,
+        clip_elevation=of_clip,
+    )
+    prior = stages.prior(Path(), VIEW_CONDITIONS, fit)
+    torch.manual_seed(seed)
+    graph = LiftingGraph(Lifter(experiment.lifter), prior).to(device)
+    alike = torch.ones(len(data.joints))
+    lessons = Lessons(data.joints, data.elevation_rad, alike, alike)
+    recipe = Distillation(graph, lessons.to(device), experiment.losses, experiment.sampling)
+    return stages.train(recipe, experiment.training, Path())
+
+
+def _untrained(experiment: SupervisedConfig) -> LiftingGraph:
+    return LiftingGraph(
+        Lifter(experiment.lifter),
+        FlowPrior(experiment.prior, VIEW_CONDITIONS).requires_grad_(False),
+    )
+
+
+def _lift(module: nn.Module, poses: PoseSet) -> Lift:
+    del poses
+    return torch_lift(module)
+
+
+def _facts(data: LabelledPoses) -> dict[str, Any]:
+    return facts_of_poses(data.seen)
+
+
+METHOD = Method(
+    name='supervised',
+    read=labelled_poses,
+    facts=_facts,
+    train=_train,
+    untrained=_untrained,
+    lift=_lift,
+    write_bundle=write_lifting_bundle,
+)

@@ -21,9 +21,11 @@ BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
 STEPS ?= discovery=1000 alternation=1000 training=4000
 # A finished run of the whole recipe, which the ablations start from.
 BASE ?= runs/default
+# Where the runs of all methods are kept, <row>_seed_<n> each.
+RUNS ?= runs/methods
 DEFAULT_DATA ?= $(or $(ELEPOSE_DATA),$(error set ELEPOSE_DATA to the folder that holds mocap/))
 
-.PHONY: help setup format check test test-ros test-ros-adapters test-numpy1 demo bench fuzz train-example train-default ablations docs clean
+.PHONY: help setup format check test test-ros test-ros-adapters test-numpy1 demo bench fuzz train-example train-default ablations benchmark-methods docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -116,6 +118,11 @@ train-default: setup
 ablations: setup
 	@$(ENTER)
 	python3 tools/ablations.py $(DEFAULT_DATA) $(BASE) runs/ablations --steps $(STEPS) --seeds 0 1 2
+
+## make benchmark-methods  all methods of training side by side: trains what is not in RUNS (hours), measures, prints the table
+benchmark-methods: setup
+	@$(ENTER)
+	python3 tools/methods.py $(DEFAULT_DATA) $(RUNS) --train --latency
 
 ## make docs           write the generated pages of docs/ again
 docs: setup

@@ -95,7 +95,7 @@ def by_set(results: Path) -> str:
         ]
         for name, text in SETS.items()
     ]
-    return _markdown(['camera set', *(column[0] for column in columns)], rows)
+    return markdown(['camera set', *(column[0] for column in columns)], rows)
 
 
 def by_condition(results: Path) -> str:
@@ -114,7 +114,7 @@ def by_condition(results: Path) -> str:
             cells.append(cell)
         if any(cells):
             rows.append([text, *cells])
-    return _markdown(['', *(f'`{name}`' for name in SETS)], rows)
+    return markdown(['', *(f'`{name}`' for name in SETS)], rows)
 
 
 def _mean(found: list[dict[str, Any]], key: str, form: str) -> str:
@@ -131,7 +131,8 @@ def _mean(found: list[dict[str, Any]], key: str, form: str) -> str:
     return f'{number} ± {spread}{unit}'
 
 
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
     lines = [f'| {" | ".join(head)} |', '|' + '---|' * len(head)]
     return '\n'.join([*lines, *(f'| {" | ".join(row)} |' for row in rows)])
 

@@ -1,0 +1,177 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""All methods of training side by side: train what is missing, measure, print one table.
+
+python tools/methods.py DATA RUNS [--train] [--latency] [--only ROW ...] [--seeds 0 1]
+
+DATA holds mocap/*.npz, RUNS the runs, RUNS/<row>_seed_<n>. A run that is there is measured on the
+four test sets; one that is not is trained with --train, and else the figures that were committed
+stay. docs/results/methods holds the figures, one file for each row and seed, and what --latency
+measures of the shipped bundles. Without DATA and RUNS: print the tables of what is there.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from methods_table import RESULTS, ROWS, Row, tables
+from results_table import SETS
+
+from elepose_core.data.poseset import PoseSet
+from elepose_core.errors import InputError
+from elepose_core.evaluation.conditions import Conditions
+from elepose_core.evaluation.protocol import Lift, evaluate
+from elepose_core.files import replacing
+from elepose_core.models.observation import observe
+from elepose_core.runtime.predictor import Predictor
+
+# Repetitions of each bundle, in turns: what slows the machine down slows all of them down.
+_ROUNDS = 300
+
+
+@dataclass(frozen=True)
+class _Places:
+    data: Path
+    runs: Path
+
+    def run(self, name: str, seed: int) -> Path:
+        return self.runs / f'{name}_seed_{seed}'
+
+    def sets(self, row: Row) -> dict[str, Path]:
+        folder = self.runs / row.images if row.images else self.data / 'mocap'
+        return {name: folder / f'{name}.npz' for name in SETS}
+
+
+def main() -> None:
+    """Train, measure and print what the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('data', type=Path, nargs='?')
+    parser.add_argument('runs', type=Path, nargs='?')
+    parser.add_argument('--train', action='store_true')
+    parser.add_argument('--latency', action='store_true')
+    parser.add_argument('--only', nargs='*', default=list(ROWS), choices=list(ROWS), metavar='ROW')
+    parser.add_argument('--seeds', nargs='*', type=int, default=[0, 1])
+    options = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if options.runs is not None:
+        places = _Places(options.data, options.runs)
+        for name in options.only:
+            for seed in options.seeds[:1] if ROWS[name].seedless else options.seeds:
+                _row(name, seed, places, options.train)
+    if options.latency:
+        _write(RESULTS / 'latency.json', latency())
+    print('\n\n'.join(tables()))
+
+
+def _row(name: str, seed: int, places: _Places, train: bool) -> None:
+    row, run, path = ROWS[name], places.run(name, seed), RESULTS / f'{name}_seed_{seed}.json'
+    if row.seedless:
+        _write(path, {'sets': _measured(flat, places.sets(row))})
+        return
+    if row.command is None:
+        return
+    if train and row.stage is None:
+        _train(row, run, seed, places)
+    source = run if row.stage is None else places.run(row.of_run, seed)
+    if not (source / 'run.json').exists():
+        print(f'{name}, seed {seed}: no run at {source}; committed figures stay', file=sys.stderr)
+        return
+    _write(path, _of_run(row, source, places))
+
+
+def _train(row: Row, run: Path, seed: int, places: _Places) -> None:
+    resume = ['--resume'] if (run / 'config.toml').exists() else []
+    assert row.command is not None
+    words = row.command.format(data=places.data / 'mocap', runs=places.runs).split()
+    more = ['--set', f'training.seed={seed}', '--out', str(run), *resume]
+    command = [sys.executable, '-m', 'elepose_core', 'train', *words, *more]
+    if code := subprocess.run(command, check=False).returncode:
+        sys.exit(code)
+
+
+def _of_run(row: Row, run: Path, places: _Places) -> dict[str, Any]:
+    """Measure a run; says how large its network is and what training took."""
+    from elepose_core.cli.run_reader import read_run
+
+    module, method, facts = read_run(run)
+    poses = {name: PoseSet.load(path) for name, path in places.sets(row).items()}
+    if row.stage is not None:
+        from elepose_core.cli.run_reader import lift_of_teacher
+
+        lifts = {name: lift_of_teacher(run, row.stage, of) for name, of in poses.items()}
+    else:
+        lifts = {name: method.lift(module, of) for name, of in poses.items()}
+    found = {name: _figures(lifts[name], of) for name, of in poses.items()}
+    return {
+        'sets': found,
+        'parameters': sum(p.numel() for p in module.parameters()),
+        'training_s': facts.get('training_s'),
+        'step': facts['step'],
+        'revision': facts['revision'],
+    }
+
+
+def _measured(lift: Lift, sets: dict[str, Path]) -> dict[str, Any]:
+    return {name: _figures(lift, PoseSet.load(path)) for name, path in sets.items()}
+
+
+def _figures(lift: Lift, poses: PoseSet) -> dict[str, Any]:
+    result = evaluate(lift, poses, Conditions())
+    return {
+        k: round(v, 5) if isinstance(v, float) else v
+        for k, v in result.items()
+        if k != 'by_action'
+    }
+
+
+def flat(
+    rays: np.ndarray[Any, Any], scores: np.ndarray[Any, Any], up_cam: Any
+) -> tuple[np.ndarray[Any, Any], ...]:
+    """Lift without knowing anything: all joints at the depth of the pelvis, a level camera."""
+    import torch
+
+    del up_cam
+    seen = observe(torch.from_numpy(rays), torch.from_numpy(np.ones_like(scores)))
+    depth = torch.ones_like(seen.pose_2d[..., :1])
+    joints = torch.cat([seen.pose_2d, depth], dim=-1) @ seen.rotation
+    level = np.tile(np.array([0.0, -1.0, 0.0], np.float32), (len(rays), 1))
+    return joints.numpy(), level
+
+
+def latency() -> dict[str, Any]:
+    """Return milliseconds of one thread for one person, by bundle, and relative to `default`."""
+    predictors = {}
+    for name in dict.fromkeys(row.bundle for row in ROWS.values() if row.bundle):
+        try:
+            predictors[name] = Predictor(name, threads=1)
+        except InputError as error:
+            print(f'{name}: {error}', file=sys.stderr)
+    random = np.random.default_rng(0)
+    rays = random.normal(0, 0.1, (1, 17, 2)).astype(np.float32)
+    scores = np.ones((1, 17), np.float32)
+    times: dict[str, list[float]] = {name: [] for name in predictors}
+    for _ in range(_ROUNDS):
+        for name, predictor in predictors.items():
+            start = time.perf_counter()
+            predictor.lift(rays, scores)
+            times[name].append(1000 * (time.perf_counter() - start))
+    middle = {name: float(np.median(values)) for name, values in times.items()}
+    return {
+        name: {'ms': round(value, 3), 'of_default': round(value / middle['default'], 2)}
+        for name, value in middle.items()
+    }
+
+
+def _write(path: Path, tree: dict[str, Any]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CORE, ROS = ROOT / 'elepose_core', ROOT / 'elepose_ros'
 # A room imports its own files and rooms of lower levels only.
 LEVELS = {
-    **dict.fromkeys(('errors', 'files', 'skeleton', 'bundle', 'opencv'), 0),
+    **dict.fromkeys(('errors', 'files', 'skeleton', 'bundle', 'opencv', 'body'), 0),
     **dict.fromkeys(('geometry', 'priors'), 1),
     **dict.fromkeys(('data', 'metrics', 'losses', 'models', 'images', 'detect', 'runtime'), 2),
     **dict.fromkeys(('bags', 'refinement'), 2),
@@ -33,7 +33,7 @@ SAME_LEVEL = {
     ('detect', 'images'): 'a detector takes pixels',
 }
 FOR_ROS = {
-    *('runtime', 'skeleton', 'bundle', 'detect', 'images', 'errors', 'files'),
+    *('runtime', 'skeleton', 'bundle', 'body', 'detect', 'images', 'errors', 'files'),
     *('geometry.camera', 'geometry.elevation'),
 }
 # Two tools beside the nodes stand in for `ros2 bag` where it is absent.

@@ -16,12 +16,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from elepose_core.errors import InputError
 from elepose_core.files import replacing
 from elepose_core.losses import AlternationWeights, DiscoveryWeights, DistillationWeights
+from elepose_core.models.discriminator import DiscriminatorConfig
 from elepose_core.models.elepose_paper import ElePoseLifterConfig
 from elepose_core.models.teacher import LifterConfig
 from elepose_core.priors.flow import PriorConfig
 from elepose_core.refinement.clips import RefinementConfig
+from elepose_core.training.adversarial import AdversarialWeights
 from elepose_core.training.alternation import AlternationConfig
 from elepose_core.training.elepose_paper import PublishedLosses
+from elepose_core.training.geometric import GeometricWeights, ViewsConfig
 from elepose_core.training.loop import StageConfig, TrainingConfig
 from elepose_core.training.sampling import SamplingConfig
 
@@ -33,6 +36,7 @@ else:
 __all__ = [
     'Experiment',
     'ExperimentConfig',
+    'GeometricConfig',
     'PublishedConfig',
     'SupervisedConfig',
     'read_experiment',
@@ -95,11 +99,34 @@ class SupervisedConfig(BaseModel):
     losses: DistillationWeights = DistillationWeights()
 
 
-Experiment: TypeAlias = ExperimentConfig | PublishedConfig | SupervisedConfig
+class GeometricConfig(BaseModel):
+    """All settings of one run of geometric self-supervision.
+
+    Two stages: `adversarial` trains the teacher against its judges, `training` the lifter that is
+    deployed. `training.seed` seeds both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    recipe: Literal['geometric'] = 'geometric'
+    lifter: LifterConfig = LifterConfig()
+    judges: DiscriminatorConfig = DiscriminatorConfig()
+    prior: PriorConfig = PriorConfig(steps=1000)
+    sampling: SamplingConfig = SamplingConfig()
+    views: ViewsConfig = ViewsConfig()
+    adversarial: StageConfig = StageConfig(steps=9000, batch_size=128)
+    adversarial_losses: AdversarialWeights = AdversarialWeights()
+    geometric_losses: GeometricWeights = GeometricWeights()
+    training: TrainingConfig = TrainingConfig(steps=3000, learning_rate=7e-4, average=0.999)
+    losses: DistillationWeights = DistillationWeights()
+
+
+Experiment: TypeAlias = ExperimentConfig | PublishedConfig | SupervisedConfig | GeometricConfig
 # By the method of the command that takes it; the first is taken where no file names one.
 _RECIPES: dict[str, dict[str, type[Experiment]]] = {
     'elepose': {'elevation': ExperimentConfig, 'published': PublishedConfig},
     'supervised': {'supervised': SupervisedConfig},
+    'geometric': {'geometric': GeometricConfig},
 }
 
 

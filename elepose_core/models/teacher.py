@@ -5,6 +5,8 @@
 It learns without 3D and teaches the lifter that is deployed.
 """
 
+import math
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ __all__ = ['LifterConfig', 'Teacher', 'TeacherGraph']
 
 _JOINTS = len(H36M_17)
 _ROOT = H36M_17.index('pelvis')
+_STEEPEST_RAD = 1.5
 
 
 class LifterConfig(BaseModel):
@@ -54,10 +57,15 @@ class Teacher(nn.Module):
         nn.init.normal_(self.elevation_head.weight, std=1e-3)
         nn.init.zeros_(self.elevation_head.bias)
 
+    @torch.no_grad()
+    def start_at(self, elevation_rad: float) -> None:
+        """Begin with every camera at this elevation."""
+        nn.init.constant_(self.elevation_head.bias, math.atanh(elevation_rad / _STEEPEST_RAD))
+
     def elevation(self, observation: Observation) -> Tensor:
         """Return the virtual camera's elevation (B,) in radians."""
         hidden = self.elevation_trunk(_features(observation))
-        return 1.5 * torch.tanh(self.elevation_head(hidden)[:, 0])
+        return _STEEPEST_RAD * torch.tanh(self.elevation_head(hidden)[:, 0])
 
     def up(self, observation: Observation) -> Tensor:
         """Return up (B, 3) in the virtual camera, of a real camera without roll."""

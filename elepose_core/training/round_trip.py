@@ -13,12 +13,19 @@ from elepose_core.models.observation import Observation, project
 from elepose_core.models.teacher import Teacher
 from elepose_core.priors.bones import bone_lengths
 
-__all__ = ['NewView', 'new_view', 'relative_bone_lengths', 'round_trip_terms', 'turned']
+__all__ = [
+    'NewView',
+    'new_view',
+    'relative_bone_lengths',
+    'round_trip_terms',
+    'turned',
+    'view_after',
+]
 
 
 @dataclass(frozen=True)
 class NewView:
-    """A person seen anew after a turn about up through the pelvis.
+    """A person seen anew after a turn about the pelvis.
 
     Attributes:
         observation: The new view; the pelvis stays on the axis at distance 1.
@@ -40,7 +47,11 @@ def new_view(joints: Tensor, up: Tensor, azimuth_rad: Tensor) -> NewView:
 
     Height and distance of the camera stay: no distribution of elevations has to be guessed.
     """
-    turn = azimuth_rotation(up, azimuth_rad)
+    return view_after(joints, azimuth_rotation(up, azimuth_rad))
+
+
+def view_after(joints: Tensor, turn: Tensor) -> NewView:
+    """Return the view of `joints` (B, 17, 3) after a turn (B, 3, 3) about the pelvis."""
     pose_2d = project(turned(joints, turn))
     scale = torch.sqrt((pose_2d * pose_2d).sum(-1) + 1e-12).mean(1).clamp(min=1e-4)
     straight = torch.eye(3, device=joints.device).expand(len(joints), 3, 3)

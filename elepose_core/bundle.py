@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from elepose_core.errors import InputError, shown
 from elepose_core.files import read_bounded, replacing, sha256_of
 
 __all__ = [
+    'MAX_FRAMES',
     'MAX_GRAPH_BYTES',
     'MAX_MANIFEST_BYTES',
     'SCHEMA_VERSION',
@@ -25,8 +33,13 @@ __all__ = [
 ]
 
 # 2: the graph is told the variance of up, and gives sigma, plausibility and the variance of its
-# own up.
-SCHEMA_VERSION = 2
+# own up. 3: besides, it may look at several frames and give a body. A bundle that does neither is
+# written as 2, so that nodes that know no other read it.
+SCHEMA_VERSION = 3
+_PLAIN_VERSION = 2
+_VERSIONS = (_PLAIN_VERSION, SCHEMA_VERSION)
+# What a graph may look at: eight seconds at 30 Hz. Each person's are kept.
+MAX_FRAMES = 256
 # Twenty times the shipped ones.
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_GRAPH_BYTES = 1 << 28
@@ -48,6 +61,9 @@ class Manifest(BaseModel):
         parity: Largest difference from torch on real poses, per output and batch size.
         training: Data, licence, steps, seed, revision, resolved settings.
         metrics: Figures by data set, as `elepose evaluate` prints them.
+        frames: How many frames in a row the graph looks at; it lifts the last of them.
+        fps: Frames per second of those; of a graph of single frames without meaning.
+        body: Name of the faces that go with the graph's vertices; None = it gives no body.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid')
@@ -63,6 +79,10 @@ class Manifest(BaseModel):
     parity: dict[str, Any]
     training: dict[str, Any]
     metrics: dict[str, dict[str, Any]] = {}
+    frames: int = Field(default=1, ge=1, le=MAX_FRAMES)
+    fps: float = Field(default=30.0, ge=1.0, le=1000.0)
+    # Names in files never become paths: no dot, no slash.
+    body: str | None = Field(default=None, pattern=r'^[a-z0-9_]{1,64}$')
 
     @field_validator('metrics')
     @classmethod
@@ -74,6 +94,29 @@ class Manifest(BaseModel):
                 f'elevation_clip_mae_deg of val is {shown(error_deg)}; expected 0..90'
             )
         return metrics
+
+    @model_validator(mode='after')
+    def _check_version(self) -> 'Manifest':
+        """Refuse what an older schema cannot say."""
+        if self.schema_version < SCHEMA_VERSION and (new := self._new_fields()):
+            raise ValueError(f'{", ".join(new)} need schema_version {SCHEMA_VERSION}')
+        return self
+
+    def _new_fields(self) -> list[str]:
+        """Return the fields of the newest schema that say something."""
+        said = {'frames': self.frames > 1, 'fps': self.frames > 1, 'body': self.body is not None}
+        return [name for name, is_said in said.items() if is_said]
+
+    def plainest(self) -> 'Manifest':
+        """Return it in the oldest schema that says the same."""
+        version = SCHEMA_VERSION if self._new_fields() else _PLAIN_VERSION
+        return self.model_copy(update={'schema_version': version})
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        left_out = {'frames', 'fps', 'body'} if self.schema_version < SCHEMA_VERSION else set()
+        tree = self.model_dump(mode='json', exclude=left_out)
+        return json.dumps(tree, indent=2, sort_keys=False) + '\n'
 
 
 @dataclass(frozen=True)
@@ -131,7 +174,8 @@ def write_bundle(folder: Path, manifest: Manifest, write_onnx: Callable[[Path], 
 
     Args:
         folder: Must end in `.elepose`.
-        manifest: Its sha256 is replaced by that of the written graph.
+        manifest: Its sha256 is replaced by that of the written graph, its schema version by the
+            oldest that can say the same.
         write_onnx: Called with the path of the graph to write.
     """
     folder = Path(folder)
@@ -141,9 +185,8 @@ def write_bundle(folder: Path, manifest: Manifest, write_onnx: Callable[[Path], 
         temporary.mkdir()
         write_onnx(temporary / 'lifter.onnx')
         digest = sha256_of(temporary / 'lifter.onnx')
-        manifest = manifest.model_copy(update={'sha256': digest})
-        text = json.dumps(manifest.model_dump(mode='json'), indent=2, sort_keys=False)
-        (temporary / 'manifest.json').write_text(text + '\n', encoding='utf-8')
+        manifest = manifest.plainest().model_copy(update={'sha256': digest})
+        (temporary / 'manifest.json').write_text(manifest.text(), encoding='utf-8')
     return Bundle(folder, manifest)
 
 
@@ -163,9 +206,10 @@ def _read_manifest(folder: Path) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path} is not JSON ({error})') from None
     version = tree.get('schema_version') if isinstance(tree, dict) else None
-    if version != SCHEMA_VERSION:
+    if version not in _VERSIONS:
         raise InputError(
-            f'{path}: schema_version is {shown(version)}; expected {SCHEMA_VERSION} '
+            f'{path}: schema_version is {shown(version)}; expected '
+            f'{" or ".join(map(str, _VERSIONS))} '
             '(a bundle of another version of elepose is exported anew from its run)'
         )
     try:
@@ -173,5 +217,5 @@ def _read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
-            f'{path}: {".".join(map(str, first["loc"]))} is wrong: {first["msg"]}'
+            f'{path}: {".".join(map(str, first["loc"])) or "it"} is wrong: {first["msg"]}'
         ) from None

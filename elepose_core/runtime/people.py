@@ -3,7 +3,7 @@
 """What goes into the lifting of one frame and what comes out: plain values, no ROS."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -113,6 +113,9 @@ class Skeleton3D:
         root_covariance_m2: (3, 3) float64.
         scale_source: What the scale rests on.
         plausibility: 0..1, share of usual poses that are less likely than this one.
+        vertices_cam_m: (V, 3) float32 metres, the surface of the body; V = 0 where the model gives
+            none or nobody asked for it. It moves with the smoothed root; its posture is that of
+            this frame.
     """
 
     id: str
@@ -124,6 +127,9 @@ class Skeleton3D:
     root_covariance_m2: NDArray[np.float64]
     scale_source: ScaleSource
     plausibility: float
+    vertices_cam_m: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, 3), np.float32)
+    )
 
 
 class TiltStatus(IntEnum):

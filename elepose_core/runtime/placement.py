@@ -51,6 +51,7 @@ class Placement:
         root_cam_m: (..., 3) pelvis.
         root_covariance_m2: (..., 3, 3); long along the ray, because scale is the least certain.
         scale_source: (...) uint8 of `ScaleSource`.
+        scale: (...) metres per unit of what was placed.
     """
 
     joints_cam_m: NDArray[np.float32]
@@ -58,6 +59,7 @@ class Placement:
     root_cam_m: NDArray[np.float64]
     root_covariance_m2: NDArray[np.float64]
     scale_source: NDArray[np.uint8]
+    scale: NDArray[np.float64]
 
 
 def skeleton_stature(
@@ -140,4 +142,5 @@ def place(
         root_covariance_m2=np.square(spread[..., None] * distance)[..., None] * along
         + _LATERAL_SIGMA_M**2 * (np.eye(3) - along),
         scale_source=source,
+        scale=scale,
     )

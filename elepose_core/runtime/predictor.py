@@ -9,16 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from elepose_core.bundle import Manifest, open_bundle
+from elepose_core.bundle import Bundle, Manifest, open_bundle
 from elepose_core.errors import InputError, shown
 from elepose_core.runtime.backends.choice import Options, open_backend
 from elepose_core.runtime.backends.interface import Backend, Device, Graph
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['Lifted', 'Predictor']
+__all__ = ['MAX_VERTICES', 'Lifted', 'Predictor']
 
-# Shape of one row of each input.
+# Shape of one row of each input of a graph of single frames; one of T frames has T of the first
+# two.
 _INPUTS = {'rays': (17, 2), 'scores': (17,), 'up_cam': (3,), 'up_variance': ()}
+_OVER_TIME = ('rays', 'scores')
 _OUTPUTS = {
     'joints_cam': (17, 3),
     'up_cam_estimate': (3,),
@@ -26,6 +28,10 @@ _OUTPUTS = {
     'plausibility': (),
     'up_variance_estimate': (2,),
 }
+# What a graph may give besides, with the bounds of its numbers.
+MAX_VERTICES = 20_000
+_VERTICES, _BODY_PARAMETERS = 'vertices_cam', 'body_parameters'
+_MAX_BODY_PARAMETERS = 1000
 _LENGTH_TOLERANCE = 1e-3
 # What a graph in half precision makes of a unit vector.
 _UP_TOLERANCE = 0.01
@@ -41,6 +47,8 @@ class Lifted(NamedTuple):
         plausibility: (N,) float32, share of usual poses that are less likely, 0..1.
         up_variance: (N, 2) float32, rad^2 of the estimate's elevation and roll as a camera that
             looks straight at the person would have them.
+        vertices_cam: (N, V, 3) float32, the body's surface, place and unit of the joints; V = 0
+            where the graph gives no body or nobody asked for it.
     """
 
     joints_cam: NDArray[np.float32]
@@ -48,6 +56,7 @@ class Lifted(NamedTuple):
     sigma: NDArray[np.float32]
     plausibility: NDArray[np.float32]
     up_variance: NDArray[np.float32]
+    vertices_cam: NDArray[np.float32]
 
     def of(self, rows: NDArray[np.bool_]) -> 'Lifted':
         """Return some of them."""
@@ -100,7 +109,8 @@ class Predictor:
                 f'{bundle.folder}: joint_layout is {shown(bundle.manifest.joint_layout)}; '
                 f'expected {H36M_17.name!r}'
             )
-        graph = Graph(bundle.onnx_path, bundle.manifest.sha256, _INPUTS, tuple(_OUTPUTS))
+        graph = _graph(bundle)
+        self._has_body = _VERTICES in graph.outputs
         self._backend = open_backend(graph, Options(device, threads, in_background, cuda_graphs))
         _try_out(self._backend, graph)
 
@@ -125,53 +135,103 @@ class Predictor:
         scores: NDArray[np.float32],
         up_cam: NDArray[np.float32] | None = None,
         up_variance: NDArray[np.float32] | None = None,
+        with_vertices: bool = False,
     ) -> Lifted:
         """Lift N people.
 
         Args:
-            rays: (N, 17, 2) undistorted x/z, y/z; NaN = missing.
-            scores: (N, 17); 0 = missing.
+            rays: (N, 17, 2) undistorted x/z, y/z; NaN = missing. For a graph of T frames
+                (N, T, 17, 2), the oldest first and a missing frame all NaN; without that axis the
+                frames before count as missing.
+            scores: (N, 17) or (N, T, 17); 0 = missing.
             up_cam: (N, 3) unit vectors against gravity, or None for the graph's estimate.
             up_variance: (N,) rad^2 of their elevation and roll; the graph weighs them against its
                 own estimate. 0 = certain, infinite = unknown; None = certain.
+            with_vertices: The body is wanted too, if the graph gives one.
 
         Raises:
             InputError: A shape does not fit, or what is told of up is no direction or variance.
         """
         count, joints = len(rays), len(H36M_17)
-        if rays.shape != (count, joints, 2) or scores.shape != (count, joints):
-            raise InputError(
-                f'rays have shape {rays.shape} and scores {scores.shape}; '
-                f'expected (N, {joints}, 2) and (N, {joints})'
-            )
+        rays, scores = _over_time(rays, scores, self._manifest.frames)
         feeds = (rays, scores, *_told(up_cam, up_variance, count))
+        nothing = np.zeros((count, 0, 3), np.float32)
         if not count:  # which onnxruntime does not take
             none = np.zeros((0, joints, 3), np.float32)
-            return Lifted(none, none[:, 0], none[..., 0], none[:, 0, 0], none[:, 0, :2])
+            return Lifted(none, none[:, 0], none[..., 0], none[:, 0, 0], none[:, 0, :2], nothing)
+        has_vertices = with_vertices and self._has_body
         outputs = self._backend.run(
             {
                 name: np.ascontiguousarray(feed, np.float32)
                 for name, feed in zip(_INPUTS, feeds, strict=True)
-            }
+            },
+            _WITH_VERTICES if has_vertices else _WITHOUT_VERTICES,
         )
-        return Lifted(*outputs)
+        return Lifted(*outputs) if has_vertices else Lifted(*[*outputs, nothing])
+
+
+_WITHOUT_VERTICES = tuple(_OUTPUTS)
+_WITH_VERTICES = (*_OUTPUTS, _VERTICES)
+
+
+def _graph(bundle: Bundle) -> Graph:
+    """Return what the manifest says of the graph; whether that is so shows when it is loaded."""
+    manifest = bundle.manifest
+    over = () if manifest.frames == 1 else (manifest.frames,)
+    inputs = {name: (*over, *row) if name in _OVER_TIME else row for name, row in _INPUTS.items()}
+    optional = [n for n in manifest.output_names if n in (_VERTICES, _BODY_PARAMETERS)]
+    if (_VERTICES in optional) != (manifest.body is not None):
+        raise InputError(
+            f'{bundle.folder}: body is {shown(manifest.body)} and the outputs are '
+            f'{shown(manifest.output_names)}; expected a body with {_VERTICES}, or neither'
+        )
+    return Graph(bundle.onnx_path, manifest.sha256, inputs, (*_OUTPUTS, *optional))
+
+
+def _over_time(
+    rays: NDArray[np.float32], scores: NDArray[np.float32], frames: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return both as a graph of so many frames takes them, or refuse their shapes."""
+    count, joints = len(rays), len(H36M_17)
+    shapes = rays.shape, scores.shape
+    if shapes == ((count, joints, 2), (count, joints)):
+        if frames == 1:
+            return rays, scores
+        before = ((0, 0), (frames - 1, 0), (0, 0))
+        alone = np.pad(rays[:, None], (*before, (0, 0)), constant_values=np.nan)
+        return alone, np.pad(scores[:, None], before)
+    whole = f'(N, {joints}, 2) and (N, {joints})'
+    if frames > 1:
+        if shapes == ((count, frames, joints, 2), (count, frames, joints)):
+            return rays, scores
+        whole = f'(N, {frames}, {joints}, 2) and (N, {frames}, {joints}), or {whole}'
+    raise InputError(f'rays have shape {shapes[0]} and scores {shapes[1]}; expected {whole}')
 
 
 def _try_out(backend: Backend, graph: Graph) -> None:
     """Refuse a graph that would fail with the first frame, or with every one."""
     rows = 2
-    feeds = {name: np.zeros((rows, *row), np.float32) for name, row in _INPUTS.items()}
+    feeds = {name: np.zeros((rows, *row), np.float32) for name, row in graph.inputs.items()}
     try:
         outputs = backend.run(feeds)
     except Exception as error:  # onnxruntime's own classes are not public
         raise InputError(
             f'{graph.path} does not run: {" ".join(str(error).split())[:200]}'
         ) from None
-    for (name, row), found in zip(_OUTPUTS.items(), outputs, strict=True):
-        if np.shape(found) != (rows, *row):
+    shapes = {name: np.shape(found) for name, found in zip(graph.outputs, outputs, strict=True)}
+    for name, shape in shapes.items():
+        if name == _VERTICES:
+            fits = len(shape) == 3 and shape[::2] == (rows, 3) and 0 < shape[1] <= MAX_VERTICES
+            expected = f'({rows}, up to {MAX_VERTICES}, 3)'
+        elif name == _BODY_PARAMETERS:
+            fits = len(shape) == 2 and shape[0] == rows and shape[1] <= _MAX_BODY_PARAMETERS
+            expected = f'({rows}, up to {_MAX_BODY_PARAMETERS})'
+        else:
+            fits, expected = shape == (rows, *_OUTPUTS[name]), str((rows, *_OUTPUTS[name]))
+        if not fits:
             raise InputError(
-                f'{graph.path}: output {name} has shape {np.shape(found)} for {rows} people; '
-                f'expected {(rows, *row)}'
+                f'{graph.path}: output {name} has shape {shape} for {rows} people; '
+                f'expected {expected}'
             )
 
 

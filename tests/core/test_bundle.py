@@ -50,6 +50,26 @@ def test_written_bundle_opens_with_what_was_said(bundle: Bundle) -> None:
     assert open_bundle(str(bundle.folder)) == bundle
 
 
+def test_bundle_of_single_frames_is_written_for_older_nodes_too(bundle: Bundle) -> None:
+    tree = json.loads((bundle.folder / 'manifest.json').read_text())
+    assert tree['schema_version'] == 2
+    assert {'frames', 'fps', 'body'}.isdisjoint(tree)
+    opened = open_bundle(bundle.folder).manifest
+    assert (opened.frames, opened.body) == (1, None)
+
+
+@pytest.mark.parametrize('said', [{'frames': 9, 'fps': 25.0}, {'body': 'seventeen'}])
+def test_what_is_new_is_written_in_the_new_schema(
+    said: dict[str, Any], tmp_path: Path, manifest_of: ManifestOf
+) -> None:
+    write_bundle(
+        tmp_path / 'b.elepose', manifest_of(**said), lambda p: p.write_bytes(b'g') and None
+    )
+    opened = open_bundle(tmp_path / 'b.elepose').manifest
+    assert opened.schema_version == SCHEMA_VERSION == 3
+    assert {name: getattr(opened, name) for name in said} == said
+
+
 def test_damaged_graph_is_refused(bundle: Bundle) -> None:
     bundle.onnx_path.write_bytes(b'grapf')
     sentence = _refused(bundle.folder)
@@ -64,7 +84,7 @@ def test_missing_graph_is_refused(bundle: Bundle) -> None:
 
 def test_other_schema_is_refused(bundle: Bundle) -> None:
     _change(bundle, schema_version=SCHEMA_VERSION + 1)
-    assert f'schema_version is {SCHEMA_VERSION + 1}; expected {SCHEMA_VERSION}' in _refused(
+    assert f'schema_version is {SCHEMA_VERSION + 1}; expected 2 or {SCHEMA_VERSION}' in _refused(
         bundle.folder
     )
     _change(bundle, schema_version=None)
@@ -80,6 +100,12 @@ def test_other_schema_is_refused(bundle: Bundle) -> None:
         ({'colour': 'red'}, 'colour is wrong'),
         ({'input_names': 'rays'}, 'input_names is wrong'),
         ({'metrics': {'val': 3}}, 'metrics.val is wrong'),
+        ({'schema_version': 3, 'frames': 257}, 'frames is wrong'),
+        ({'schema_version': 3, 'frames': 0}, 'frames is wrong'),
+        ({'schema_version': 3, 'fps': 0}, 'fps is wrong'),
+        ({'schema_version': 3, 'body': '../etc'}, 'body is wrong'),
+        ({'schema_version': 2, 'frames': 9}, 'frames, fps need schema_version 3'),
+        ({'schema_version': 2, 'body': 'seventeen'}, 'body need schema_version 3'),
     ],
 )
 def test_wrong_manifest_names_the_field(

@@ -3,7 +3,7 @@
 """What every backend is given and gives."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -30,7 +30,7 @@ class Graph:
         path: Of the file.
         sha256: Of its bytes.
         inputs: Shape of one row of each input, in the graph's order.
-        outputs: Names, in the graph's order.
+        outputs: Names of all, in the graph's order.
     """
 
     path: Path
@@ -68,8 +68,11 @@ class Backend(Protocol):
     def trouble(self) -> str:
         """Return in one sentence what a user should know and mend; '' = nothing."""
 
-    def run(self, feeds: Feeds) -> list[Float32]:
-        """Return the outputs, in the graph's order; the caller may keep them."""
+    def run(self, feeds: Feeds, wanted: Sequence[str] | None = None) -> list[Float32]:
+        """Return the outputs that are wanted, in that order; the caller may keep them.
+
+        None = all, in the graph's order. What nobody wants costs little or nothing.
+        """
 
 
 def in_batches(run: Callable[[Feeds], list[Float32]], feeds: Feeds, largest: int) -> list[Float32]:

@@ -3,7 +3,7 @@
 """Serve from the first frame while a faster backend gets ready, then change over."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from elepose_core.runtime.backends.interface import Backend, Device, Feeds, Float32
 
@@ -56,17 +56,17 @@ class SwitchingBackend:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def run(self, feeds: Feeds) -> list[Float32]:
+    def run(self, feeds: Feeds, wanted: Sequence[str] | None = None) -> list[Float32]:
         """Return the outputs of the backend that is current when the call begins."""
         backend = self._current
         if backend is self._first:
-            return backend.run(feeds)
+            return backend.run(feeds, wanted)
         try:
-            return backend.run(feeds)
+            return backend.run(feeds, wanted)
         except Exception as error:  # a GPU that is lost must not take the robot's eyes with it
             self._trouble = f'{backend.name} broke and {self._first.name} goes on: {error}'
             self._current = self._first
-            return self._first.run(feeds)
+            return self._first.run(feeds, wanted)
 
     def _open(self, open_second: Callable[[], Backend]) -> None:
         try:

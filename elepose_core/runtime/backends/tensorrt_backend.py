@@ -4,7 +4,8 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from elepose_core.errors import InputError
@@ -69,9 +70,9 @@ def open_tensorrt(graph: Graph, reason: str, cuda_graphs: bool = False) -> 'Tens
 
 
 class _Recording(NamedTuple):
-    """The launches for one number of rows, with the context whose addresses they hold.
+    """The launches for one number of rows and some outputs, with the context they belong to.
 
-    No other shapes may be set in that context, and it must live as long.
+    They hold its addresses: no other shapes may be set in it, and it must live as long.
     """
 
     context: Any
@@ -113,45 +114,50 @@ class TensorRtBackend:
         stream.enter()
         rows = {**graph.inputs}
         rows |= {name: tuple(engine.get_tensor_shape(name))[1:] for name in graph.outputs}
+        if open_rows := {name: row for name, row in rows.items() if any(n < 0 for n in row)}:
+            raise InputError(
+                f'the engine leaves open how large a row is: {open_rows}; expected fixed numbers'
+            )
         self._buffers = {n: Buffer(stream, (LARGEST_BATCH, *row)) for n, row in rows.items()}
-        self._recordings: dict[int, _Recording] = {}
+        self._recordings: dict[tuple[int, tuple[str, ...]], _Recording] = {}
         self._context = self._new_context()
 
-    def run(self, feeds: Feeds) -> list[Float32]:
-        """Return the outputs, in the graph's order."""
+    def run(self, feeds: Feeds, wanted: Sequence[str] | None = None) -> list[Float32]:
+        """Return the outputs that are wanted; the others are computed but not copied."""
+        names = self._graph.outputs if wanted is None else tuple(wanted)
         with self._lock:
             self._stream.enter()
-            return in_batches(self._run, feeds, LARGEST_BATCH)
+            return in_batches(partial(self._run, names), feeds, LARGEST_BATCH)
 
-    def _run(self, feeds: Feeds) -> list[Float32]:
+    def _run(self, names: tuple[str, ...], feeds: Feeds) -> list[Float32]:
         rows = len(next(iter(feeds.values())))
         for name in self._graph.inputs:
             self._buffers[name].host[:rows] = feeds[name]
         if self._cuda_graphs:
-            if rows not in self._recordings:
-                self._recordings[rows] = self._recorded(rows)
-            self._recordings[rows].launch()
+            if (rows, names) not in self._recordings:
+                self._recordings[rows, names] = self._recorded(rows, names)
+            self._recordings[rows, names].launch()
         else:
-            self._enqueue(self._context, rows)
+            self._enqueue(self._context, rows, names)
         self._stream.synchronize()
-        return [self._buffers[name].host[:rows].copy() for name in self._graph.outputs]
+        return [self._buffers[name].host[:rows].copy() for name in names]
 
-    def _enqueue(self, context: Any, rows: int) -> None:
+    def _enqueue(self, context: Any, rows: int, names: tuple[str, ...]) -> None:
         for name, row in self._graph.inputs.items():
             self._buffers[name].upload(rows)
             if not context.set_input_shape(name, (rows, *row)):
                 raise RuntimeError(f'TensorRT does not take {rows} rows of {name}')
         if not context.execute_async_v3(self._stream.handle):
             raise RuntimeError('TensorRT cannot launch the engine; its log names the cause')
-        for name in self._graph.outputs:
+        for name in names:
             self._buffers[name].download(rows)
 
-    def _recorded(self, rows: int) -> '_Recording':
+    def _recorded(self, rows: int, names: tuple[str, ...]) -> '_Recording':
         context = self._new_context()
         # What TensorRT does on the first run with new shapes cannot be recorded.
-        self._enqueue(context, rows)
+        self._enqueue(context, rows, names)
         self._stream.synchronize()
-        launch = self._stream.record(lambda: self._enqueue(context, rows))
+        launch = self._stream.record(lambda: self._enqueue(context, rows, names))
         return _Recording(context, launch)
 
     def _new_context(self) -> Any:

@@ -73,6 +73,7 @@ class Scene:
             sigma=np.ones((len(due), 17), np.float32),
             plausibility=np.ones(len(due), np.float32),
             up_variance=np.full((len(due), 2), math.radians(5.0) ** 2, np.float32),
+            vertices_cam=np.zeros((len(due), 0, 3), np.float32),
         )
         self.tilt.add(number.tolist(), due, lifted, seen)
         found = self.tilt.estimate()

@@ -431,9 +431,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     calls: Told = []
     plain = Predictor.lift
 
-    def lift(predictor: Predictor, rays: Any, scores: Any, up: Any = None, var: Any = None) -> Any:
-        calls.append((up, var))
-        return plain(predictor, rays, scores, up, var)
+    def lift(predictor: Predictor, rays: Any, scores: Any, *more: Any) -> Any:
+        calls.append((*more, None, None)[:2])
+        return plain(predictor, rays, scores, *more)
 
     monkeypatch.setattr(Predictor, 'lift', lift)
     return calls

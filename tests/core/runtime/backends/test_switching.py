@@ -4,7 +4,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -20,10 +20,10 @@ class Second(OnnxruntimeBackend):
 
     is_broken = False
 
-    def run(self, feeds: Feeds) -> list[np.ndarray]:
+    def run(self, feeds: Feeds, wanted: Sequence[str] | None = None) -> list[np.ndarray]:
         if self.is_broken:
             feeds = {**feeds, 'rays': feeds['rays'][..., :1]}  # which onnxruntime refuses
-        return super().run(feeds)
+        return super().run(feeds, wanted)
 
 
 @pytest.fixture

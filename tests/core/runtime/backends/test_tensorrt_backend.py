@@ -128,6 +128,33 @@ def test_outputs_stay_when_the_next_frame_comes(on_stand_in: Callable[..., str])
     assert on_stand_in(PRELUDE + script) == 'True\n'
 
 
+@pytest.mark.parametrize('cuda_graphs', [False, True])
+def test_graph_of_several_frames_with_a_body_has_its_own_engine(
+    cuda_graphs: bool, on_stand_in: Callable[..., str], tmp_path: Path
+) -> None:
+    """Shapes are those of the graph, in engine, buffers and cache; the body comes when wanted."""
+    tiny_bundles = pytest.importorskip('tiny_bundles', reason='graphs are made with onnx')
+    for name, frames in (('single', 1), ('over_time', 7)):
+        tiny_bundles.write_tiny_bundle(tmp_path / f'{name}.elepose', frames, frames > 1)
+    script = f"""
+    from pathlib import Path
+    from elepose_core.runtime.predictor import Predictor
+    for name, frames in (('single', ()), ('over_time', (7,)), ('over_time', (7,))):
+        folder = Path({str(tmp_path)!r}) / f'{{name}}.elepose'
+        one = Predictor(folder, 1, 'tensorrt', cuda_graphs={cuda_graphs})
+        other = Predictor(folder)
+        for people, wanted in ((2, False), (70, True), (2, True), (2, False)):
+            rays = np.random.default_rng(0).normal(0, 0.1, (people, *frames, 17, 2))
+            rays, scores = rays.astype(np.float32), np.ones((people, *frames, 17), np.float32)
+            found, expected = (p.lift(rays, scores, None, None, wanted) for p in (one, other))
+            assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+        print(name, one.backend.description.split('engine ')[1].split()[0], found[-1].shape)
+    """
+    assert on_stand_in(PRELUDE + script) == (
+        'single built, (2, 0, 3)\nover_time built, (2, 0, 3)\nover_time read (2, 0, 3)\n'
+    )
+
+
 def test_everything_is_given_back(on_stand_in: Callable[..., str]) -> None:
     script = """
     backend = on_tensorrt(cuda_graphs=True)

@@ -93,9 +93,8 @@ class SupervisedConfig(BaseModel):
     lifter: LifterConfig = LifterConfig()
     prior: PriorConfig = PriorConfig(steps=1000)
     sampling: SamplingConfig = SamplingConfig()
-    training: TrainingConfig = TrainingConfig(
-        steps=5000, batch_size=384, learning_rate=7e-4, average=0.999
-    )
+    teacher: StageConfig = StageConfig(steps=5000, learning_rate=1e-3)
+    training: TrainingConfig = TrainingConfig(steps=3000, batch_size=384, average=0.995)
     losses: DistillationWeights = DistillationWeights()
 
 

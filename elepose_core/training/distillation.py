@@ -31,7 +31,7 @@ from elepose_core.training.sampling import (
     mirrored,
 )
 
-__all__ = ['Distillation', 'Lessons', 'stretched']
+__all__ = ['Distillation', 'Lessons', 'draw_lessons', 'stretched']
 
 _ROOT = H36M_17.index('pelvis')
 
@@ -106,43 +106,7 @@ class Distillation:
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw poses and up directions in the frame of a camera, and what the lifter sees."""
-        config, lessons = self.sampling, self.lessons
-
-        def share(of: float) -> Tensor:
-            return (torch.rand(batch_size, generator=generator) < of).float()
-
-        rows, flip = draw_rows(len(lessons.joints), batch_size, config.mirrored_share, generator)
-        new = share(config.new_view_share)
-        azimuth = draw_angle(batch_size, torch.pi, generator) * new
-        tilt = torch.randn(batch_size, generator=generator) * _rad(config.tilt_deg)
-        tilt = tilt * new * share(config.tilted_share / max(config.new_view_share, 1e-9))
-        roll = draw_angle(batch_size, _rad(config.roll_deg), generator)
-        spread = torch.rand(batch_size, generator=generator) * config.noise
-        told = torch.rand(batch_size, generator=generator)
-        # Of the told ones every third is told exactly.
-        rough = (told < config.told_share * 2 / 3).float()
-        deviation = torch.rand(batch_size, generator=generator) * _rad(config.told_deviation_deg)
-        stretch = torch.randn(batch_size, len(H36M_17.bones), generator=generator) * config.stretch
-        stretch = stretch * share(config.stretched_share)[:, None]
-        joints, up = self._seen_anew(
-            stretched(mirrored(lessons.joints[rows], flip), stretch),
-            lessons.elevation_rad[rows],
-            azimuth,
-            tilt,
-            roll * share(config.rolled_share),
-        )
-        noise = torch.randn(batch_size, 17, 2, generator=generator)
-        return {
-            'joints': joints,
-            'up': up,
-            'pose_weight': lessons.pose_weight[rows],
-            'elevation_weight': lessons.elevation_weight[rows],
-            'visible': draw_visibility(batch_size, config, generator),
-            'noise': noise * (spread * share(config.noisy_share))[:, None, None],
-            'told': (told < config.told_share).float(),
-            'told_deviation_rad': deviation * rough,
-            'told_error': torch.randn(2, batch_size, generator=generator).T,
-        }
+        return draw_lessons(self.lessons, self.sampling, batch_size, generator)
 
     def terms(self, draw: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         """Return scalars by the name of their weight."""
@@ -207,20 +171,69 @@ class Distillation:
         missed = (error * (1 - visible)).mean(1) / partly.scale
         return whole(partly, pose_2d.detach()), missed
 
-    @staticmethod
-    def _seen_anew(
-        joints: Tensor, elevation: Tensor, azimuth: Tensor, tilt: Tensor, roll: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Turn people about up, tilt and roll the camera; returns joints and up, camera frame."""
-        up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
-        joints = turned(joints, azimuth_rotation(up, azimuth.to(up)))
-        across = up.new_tensor([1.0, 0.0, 0.0]).expand_as(up)
-        tilting = azimuth_rotation(across, tilt.to(up))
-        joints, up = turned(joints, tilting), rotated(up, tilting)
-        turn = image_turn(roll.to(up)).transpose(1, 2)
-        joints = torch.cat([joints[..., :2] @ turn, joints[..., 2:]], dim=-1)
-        up = torch.cat([(up[:, None, :2] @ turn)[:, 0], up[:, 2:]], dim=-1)
-        return joints, up
+
+def draw_lessons(
+    lessons: Lessons, config: SamplingConfig, batch_size: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Draw people as cameras may see them, and what a lifter is told of them.
+
+    Returns:
+        'joints' (B, 17, 3) and 'up' (B, 3) in the frame of a camera; 'visible' (B, 17), 'noise'
+        (B, 17, 2) in units of the angular size; 'told' (B,) 1 = up is told, with
+        'told_deviation_rad' (B,) and standard normal 'told_error' (B, 2); 'pose_weight' and
+        'elevation_weight' (B,).
+    """
+
+    def share(of: float) -> Tensor:
+        return (torch.rand(batch_size, generator=generator) < of).float()
+
+    rows, flip = draw_rows(len(lessons.joints), batch_size, config.mirrored_share, generator)
+    new = share(config.new_view_share)
+    azimuth = draw_angle(batch_size, torch.pi, generator) * new
+    tilt = torch.randn(batch_size, generator=generator) * _rad(config.tilt_deg)
+    tilt = tilt * new * share(config.tilted_share / max(config.new_view_share, 1e-9))
+    roll = draw_angle(batch_size, _rad(config.roll_deg), generator)
+    spread = torch.rand(batch_size, generator=generator) * config.noise
+    told = torch.rand(batch_size, generator=generator)
+    # Of the told ones every third is told exactly.
+    rough = (told < config.told_share * 2 / 3).float()
+    deviation = torch.rand(batch_size, generator=generator) * _rad(config.told_deviation_deg)
+    stretch = torch.randn(batch_size, len(H36M_17.bones), generator=generator) * config.stretch
+    stretch = stretch * share(config.stretched_share)[:, None]
+    joints, up = _seen_anew(
+        stretched(mirrored(lessons.joints[rows], flip), stretch),
+        lessons.elevation_rad[rows],
+        azimuth,
+        tilt,
+        roll * share(config.rolled_share),
+    )
+    noise = torch.randn(batch_size, 17, 2, generator=generator)
+    return {
+        'joints': joints,
+        'up': up,
+        'pose_weight': lessons.pose_weight[rows],
+        'elevation_weight': lessons.elevation_weight[rows],
+        'visible': draw_visibility(batch_size, config, generator),
+        'noise': noise * (spread * share(config.noisy_share))[:, None, None],
+        'told': (told < config.told_share).float(),
+        'told_deviation_rad': deviation * rough,
+        'told_error': torch.randn(2, batch_size, generator=generator).T,
+    }
+
+
+def _seen_anew(
+    joints: Tensor, elevation: Tensor, azimuth: Tensor, tilt: Tensor, roll: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Turn people about up, tilt and roll the camera; returns joints and up, camera frame."""
+    up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
+    joints = turned(joints, azimuth_rotation(up, azimuth.to(up)))
+    across = up.new_tensor([1.0, 0.0, 0.0]).expand_as(up)
+    tilting = azimuth_rotation(across, tilt.to(up))
+    joints, up = turned(joints, tilting), rotated(up, tilting)
+    turn = image_turn(roll.to(up)).transpose(1, 2)
+    joints = torch.cat([joints[..., :2] @ turn, joints[..., 2:]], dim=-1)
+    up = torch.cat([(up[:, None, :2] @ turn)[:, 0], up[:, 2:]], dim=-1)
+    return joints, up
 
 
 def stretched(joints: Tensor, stretch: Tensor) -> Tensor:

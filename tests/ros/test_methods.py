@@ -52,7 +52,9 @@ TOYS = {
         },
     ),
     # Too few poses are refused; the same ones twice will do here.
-    'supervised': Toy((POSES_3D, POSES_3D), _SMALL),
+    'supervised': Toy(
+        (POSES_3D, POSES_3D), {**_SMALL, 'teacher.steps': 20, 'teacher.batch_size': 32}
+    ),
 }
 
 

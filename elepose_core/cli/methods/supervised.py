@@ -11,7 +11,7 @@ from torch import nn
 
 from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
 from elepose_core.cli.methods.method import Method
-from elepose_core.cli.stages import Stages
+from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import LabelledPoses, facts_of_poses, labelled_poses
 from elepose_core.config import SupervisedConfig
 from elepose_core.data.poseset import PoseSet
@@ -19,12 +19,17 @@ from elepose_core.evaluation.protocol import Lift
 from elepose_core.evaluation.torch_lift import torch_lift
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
+from elepose_core.models.teacher import Teacher, TeacherGraph
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
 from elepose_core.training.distillation import Distillation, Lessons
 from elepose_core.training.loop import Progress
 from elepose_core.training.prior import train_prior
+from elepose_core.training.supervised import SupervisedTeaching
 
 __all__ = ['METHOD']
+
+# Where the first stage keeps its checkpoints, inside the run.
+_TEACHER = Path('teacher')
 
 
 def _train(
@@ -34,7 +39,6 @@ def _train(
     stages: Stages,
     until: str | None,
 ) -> Progress:
-    del until
     seed, clip = experiment.training.seed, data.seen.clip
     of_clip = torch.zeros(data.seen.clips).index_copy_(0, clip, data.elevation_rad)
     share = experiment.sampling.mirrored_share
@@ -47,11 +51,20 @@ def _train(
         clip_elevation=of_clip,
     )
     prior = stages.prior(Path(), VIEW_CONDITIONS, fit)
-    torch.manual_seed(seed)
-    graph = LiftingGraph(Lifter(experiment.lifter), prior).to(device)
     alike = torch.ones(len(data.joints))
-    lessons = Lessons(data.joints, data.elevation_rad, alike, alike)
-    recipe = Distillation(graph, lessons.to(device), experiment.losses, experiment.sampling)
+    lessons = Lessons(data.joints, data.elevation_rad, alike, alike).to(device)
+    torch.manual_seed(seed)
+    teacher = Teacher(experiment.lifter).to(device)
+    taught = SupervisedTeaching(teacher, lessons, experiment.sampling)
+    progress = stages.train(taught, seeded(experiment.teacher, seed), _TEACHER)
+    if until == 'teacher':
+        return progress
+    torch.manual_seed(seed)
+    lifter = Lifter(experiment.lifter).to(device)
+    lifter.start_from(teacher)
+    recipe = Distillation(
+        LiftingGraph(lifter, prior).to(device), lessons, experiment.losses, experiment.sampling
+    )
     return stages.train(recipe, experiment.training, Path())
 
 
@@ -64,7 +77,7 @@ def _untrained(experiment: SupervisedConfig) -> LiftingGraph:
 
 def _lift(module: nn.Module, poses: PoseSet) -> Lift:
     del poses
-    return torch_lift(module)
+    return torch_lift(TeacherGraph(module) if isinstance(module, Teacher) else module)
 
 
 def _facts(data: LabelledPoses) -> dict[str, Any]:
@@ -79,4 +92,5 @@ METHOD = Method(
     untrained=_untrained,
     lift=_lift,
     write_bundle=write_lifting_bundle,
+    stages=('teacher', 'distillation'),
 )

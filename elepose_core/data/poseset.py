@@ -18,7 +18,14 @@ from elepose_core.files import open_regular, replacing
 from elepose_core.geometry.camera import FOCAL_PX, MAX_KEYPOINT_PX, MAX_SIDE_PX
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['MAX_INDEX', 'MAX_KEYS', 'MAX_UNPACKED_BYTES', 'MAX_UNPACKED_RATIO', 'PoseSet']
+__all__ = [
+    'MAX_INDEX',
+    'MAX_KEYS',
+    'MAX_UNPACKED_BYTES',
+    'MAX_UNPACKED_RATIO',
+    'PoseSet',
+    'check_archive',
+]
 
 _JOINTS = len(H36M_17)
 # Of a file, before it is read. Small files may unpack to any ratio: zeros pack a thousand to one.
@@ -48,6 +55,7 @@ class PoseSet:
         action: (clips,) str or None.
         joints_cam_m: (N, 17, 3) float32 truth in the optical frame, metres, or None.
         elevation_rad: (N,) float32 truth, or None.
+        roll_rad: (N,) float32 truth, or None: where there is an elevation the camera is level.
         extra: Arrays under unknown keys; they are kept when the set is saved.
     """
 
@@ -63,6 +71,7 @@ class PoseSet:
     action: NDArray[np.str_] | None = None
     joints_cam_m: NDArray[np.float32] | None = None
     elevation_rad: NDArray[np.float32] | None = None
+    roll_rad: NDArray[np.float32] | None = None
     extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -102,7 +111,11 @@ class PoseSet:
         cameras = _cameras(arrays.pop('camera_matrix'), source)
         clips = _indices(arrays, 'clip_index', count, None, source)
         optional: dict[str, Any] = {}
-        shapes = {'joints_cam_m': (count, _JOINTS, 3), 'elevation_rad': (count,)}
+        shapes = {
+            'joints_cam_m': (count, _JOINTS, 3),
+            'elevation_rad': (count,),
+            'roll_rad': (count,),
+        }
         for key, shape in shapes.items():
             if key in arrays:
                 optional[key] = _floats(arrays.pop(key), shape, source, key)
@@ -162,13 +175,14 @@ _PER_POSE = {
     'frame_index',
     'joints_cam_m',
     'elevation_rad',
+    'roll_rad',
 }
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            _check_archive(archive, file.seek(0, os.SEEK_END))
+            check_archive(archive, file.seek(0, os.SEEK_END))
             return {
                 member.filename.removesuffix('.npy'): _read_array(archive, member)
                 for member in archive.infolist()
@@ -180,7 +194,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(f'{path} is not a readable npz file of plain arrays ({reason})') from None
 
 
-def _check_archive(archive: zipfile.ZipFile, file_bytes: int) -> None:
+def check_archive(archive: zipfile.ZipFile, file_bytes: int) -> None:
     """Refuse an archive that would not fit into memory, by what it says of itself."""
     members = archive.infolist()
     if len(members) > MAX_KEYS or len({m.filename for m in members}) < len(members):

@@ -98,6 +98,8 @@ def view_of(poses: PoseSet, conditions: Conditions) -> View:
     flat = np.einsum('nab,njb->nja', turn, joints[..., :2])
     rays = np.einsum('nab,njb->nja', turn, poses.rays)
     rays, scores = _spoilt(rays, poses, conditions)
+    if poses.roll_rad is not None:
+        roll = roll + poses.roll_rad
     elevation = poses.elevation_rad
     return View(
         rays=rays,

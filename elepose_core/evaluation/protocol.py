@@ -133,7 +133,7 @@ def _check(poses: PoseSet, conditions: Conditions) -> None:
         raise InputError('the PoseSet has no joints_cam_m; expected 3D truth to evaluate against')
     if conditions.up_known and poses.elevation_rad is None:
         raise InputError('the PoseSet has no elevation_rad; expected it for a known up direction')
-    for name in ('joints_cam_m', 'elevation_rad'):
+    for name in ('joints_cam_m', 'elevation_rad', 'roll_rad'):
         truth = getattr(poses, name)
         if truth is not None and (row := _first_not_finite(truth)) is not None:
             raise InputError(f'{name} is not finite in pose {row}; expected the whole truth')

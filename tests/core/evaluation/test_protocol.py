@@ -84,6 +84,17 @@ def test_roll_turns_each_clip_by_its_own_angle_within_the_limit(poses: PoseSet) 
     assert np.ptp(turn[:, 0]) > 5
 
 
+def test_roll_of_the_camera_itself_is_part_of_the_truth(poses: PoseSet) -> None:
+    joints = poses.joints_cam_m
+    assert joints is not None
+    assert poses.elevation_rad is not None
+    level = up_cam_from_elevation(poses.elevation_rad).astype(np.float32)
+    rolled = replace(poses, roll_rad=np.full(len(poses), 0.1, np.float32))
+    result = evaluate(lambda *_: (joints, level), rolled, Conditions())
+    assert math.isclose(result['roll_mae_deg'], math.degrees(0.1), rel_tol=1e-4)
+    assert result['elevation_mae_deg'] < 1e-4
+
+
 def test_lifter_that_ignores_roll_is_charged_for_it(poses: PoseSet) -> None:
     def lift(rays: Array, scores: Array, told: Array | None) -> tuple[Array, Array]:
         joints, _ = _oracle(poses)(rays, scores, told)

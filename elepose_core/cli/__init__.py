@@ -39,7 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _verbs() -> dict[str, Callable[..., Any]]:
-    from elepose_core.cli import bench, doctor, evaluate, export, lift, train, video_to_bag, view
+    from elepose_core.cli import (
+        bench,
+        convert,
+        doctor,
+        evaluate,
+        export,
+        lift,
+        train,
+        video_to_bag,
+        view,
+    )
 
     return {
         'train': train.train,
@@ -47,6 +57,7 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         'export': export.export,
         'lift': lift.lift,
         'view': view.view,
+        'convert': convert.convert,
         'video-to-bag': video_to_bag.video_to_bag,
         'bench': bench.bench,
         'doctor': doctor.doctor,

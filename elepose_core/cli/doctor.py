@@ -30,6 +30,7 @@ class _Finding:
 _OPTIONAL = (
     ('cv2', 'images and video', 'pip install "elepose[detect]" or apt install python3-opencv'),
     ('rosbags', 'bags without ROS', 'pip install "elepose[bag]"'),
+    ('h5py', 'test set of MPI-INF-3DHP', 'pip install "elepose[mat]"'),
     ('torch', 'training', 'pip install "elepose[train]"'),
     ('matplotlib', 'pictures', 'pip install "elepose[view]"'),
     ('plotly', 'interactive views', 'pip install "elepose[view]"'),

@@ -5,7 +5,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['scale_aligned', 'similarity_aligned']
+__all__ = ['scale_aligned', 'scale_factor', 'similarity_aligned']
 
 Array = NDArray[np.float64]
 
@@ -18,9 +18,14 @@ def scale_aligned(pose: Array, target: Array) -> Array:
 
     Source: the N-MPJPE of VideoPose3D.
     """
+    return np.asarray(pose * scale_factor(pose, target))
+
+
+def scale_factor(pose: Array, target: Array) -> Array:
+    """Return the factor (..., 1, 1) of `scale_aligned`."""
     dot = (pose * target).sum((-2, -1), keepdims=True)
     square = (pose * pose).sum((-2, -1), keepdims=True)
-    return np.asarray(pose * (dot / np.where(square > 0, square, 1.0)))
+    return np.asarray(dot / np.where(square > 0, square, 1.0))
 
 
 def similarity_aligned(pose: Array, target: Array, reflection: bool = False) -> Array:

@@ -14,9 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from elepose_core.models.discriminator import Discriminator, PoseJudges
+from elepose_core.models.discriminator import Discriminator, PoseJudges, motion_features
+from elepose_core.priors.flow import scaled_pose
 
-__all__ = ['AdversarialWeights', 'Pairs', 'adversarial_terms', 'fooling_loss', 'gradient_penalty']
+__all__ = [
+    'AdversarialWeights',
+    'Pairs',
+    'adversarial_terms',
+    'fooling_loss',
+    'gradient_penalty',
+    'judged_terms',
+]
 
 
 class AdversarialWeights(BaseModel):
@@ -33,7 +41,7 @@ class AdversarialWeights(BaseModel):
 
     def by_term(self) -> dict[str, float]:
         """Return the weight of each term of `adversarial_terms`."""
-        named = {}
+        named: dict[str, float] = {}
         for kind, weight in (('frame', self.frame), ('motion', self.motion)):
             if weight:
                 named |= {
@@ -68,12 +76,23 @@ def adversarial_terms(
     """
     terms: dict[str, Tensor] = {}
     if weights.frame:
-        alone = (judges.frame_features(torch.cat([p.first, p.second])) for p in (real, made))
-        terms |= _terms('frame', judges.frame, *alone)
+        alone = (scaled_pose(torch.cat([pairs.first, pairs.second])) for pairs in (real, made))
+        terms |= judged_terms('frame', judges.frame, *alone)
     if weights.motion:
-        in_a_row = (judges.motion_features(p.first, p.second) for p in (real, made))
-        terms |= _terms('motion', judges.motion, *in_a_row)
+        in_a_row = (motion_features(pairs.first, pairs.second) for pairs in (real, made))
+        terms |= judged_terms('motion', judges.motion, *in_a_row)
     return terms
+
+
+def judged_terms(kind: str, judge: Discriminator, real: Tensor, made: Tensor) -> dict[str, Tensor]:
+    """Return what one judge of features (B, inputs) says and learns, named after `kind`."""
+    made = judge.whitened(made)
+    seen, penalty = gradient_penalty(judge, judge.whitened(real))
+    return {
+        f'{kind}_adversarial': fooling_loss(judge.frozen(made)),
+        f'{kind}_discriminator': fooling_loss(seen) + softplus(judge(made.detach())).mean(),
+        f'{kind}_gradient': penalty,
+    }
 
 
 def fooling_loss(logits: Tensor) -> Tensor:
@@ -82,7 +101,7 @@ def fooling_loss(logits: Tensor) -> Tensor:
 
 
 def gradient_penalty(discriminator: Discriminator, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits (B,) of real features (B, D), and half their mean squared slope.
+    """Return the logits (B,) of real components (B, D), and half their mean squared slope.
 
     Source: R1 of Mescheder, Geiger, Nowozin (ICML 2018), equation 9.
     """
@@ -90,13 +109,3 @@ def gradient_penalty(discriminator: Discriminator, real: Tensor) -> tuple[Tensor
     logits = discriminator(real)
     (slope,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
     return logits, slope.square().sum(1).mean() / 2
-
-
-def _terms(kind: str, judge: Discriminator, real: Tensor, made: Tensor) -> dict[str, Tensor]:
-    seen, penalty = gradient_penalty(judge, real)
-    told_apart = fooling_loss(seen) + softplus(judge(made.detach())).mean()
-    return {
-        f'{kind}_adversarial': fooling_loss(judge.frozen(made)),
-        f'{kind}_discriminator': told_apart,
-        f'{kind}_gradient': penalty,
-    }

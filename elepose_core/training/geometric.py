@@ -32,6 +32,8 @@ __all__ = [
 
 # Pairs that show what is usual.
 _USUAL_PAIRS = 20_000
+# Fewer do not span what judges see of a motion.
+_ENOUGH_PAIRS = 100
 # Poses that are lifted at once for lessons.
 _AT_ONCE = 8192
 
@@ -193,13 +195,14 @@ def pair_starts(data: Keypoints2D) -> Tensor:
     """Return the rows (P,) of `data` that the next frame of the same clip follows.
 
     Raises:
-        InputError: There are none.
+        InputError: There are too few.
     """
     follows = (data.clip[1:] == data.clip[:-1]) & (data.frame[1:] == data.frame[:-1] + 1)
     rows = torch.nonzero(follows).flatten()
-    if not len(rows):
+    if len(rows) < _ENOUGH_PAIRS:
         raise InputError(
-            'no two poses are neighbouring frames of one clip; expected clips of motion'
+            f'{len(rows)} poses are followed by the next frame of their clip; expected '
+            f'{_ENOUGH_PAIRS} or more, clips of motion'
         )
     return rows
 
@@ -212,7 +215,8 @@ def lessons_of(teacher: Teacher, data: Keypoints2D, clip_elevation: Tensor) -> L
     """
     elevation = clip_elevation[data.clip]
     parts = []
-    for rows in torch.arange(len(data.rays), device=elevation.device).split(_AT_ONCE):
+    for start in range(0, len(data.rays), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
         rays = data.rays[rows]
         first = observe(rays, torch.ones_like(rays[..., 0]))
         joints = teacher(first, first.level_up(elevation[rows]))

@@ -61,7 +61,8 @@ def test_last_override_wins() -> None:
 def _other(value: Any) -> Any:
     """Return another value that is allowed where `value` is."""
     if isinstance(value, str):
-        return {'adamw': 'adam', 'linear': 'exponential', 'float32': 'bfloat16'}.get(value, value)
+        others = {'adamw': 'adam', 'linear': 'exponential', 'float32': 'bfloat16'}
+        return {**others, 'level': 'published'}.get(value, value)
     if isinstance(value, tuple):
         return [_other(part) for part in value] or [1.0] * 16
     if isinstance(value, bool):
@@ -80,7 +81,7 @@ def _changed(experiment: Experiment) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize('recipe', ['elevation', 'published', 'supervised'])
+@pytest.mark.parametrize('recipe', ['elevation', 'published', 'supervised', 'geometric'])
 def test_every_setting_is_set_written_and_read_back(recipe: str, tmp_path: Path) -> None:
     path = tmp_path / 'a.toml'
     path.write_text(f'recipe = "{recipe}"')

@@ -55,6 +55,10 @@ TOYS = {
     'supervised': Toy(
         (POSES_3D, POSES_3D), {**_SMALL, 'teacher.steps': 20, 'teacher.batch_size': 32}
     ),
+    'geometric': Toy(
+        (POSES_2D,),
+        {**_SMALL, 'judges.width': 16, 'adversarial.steps': 20, 'adversarial.batch_size': 32},
+    ),
 }
 
 

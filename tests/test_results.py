@@ -90,3 +90,21 @@ def test_conditions_are_shown_with_their_change(tmp_path: Path) -> None:
     assert '2.0 mm (-60%)' in table
     assert 'noise' not in table, 'what was not measured has no row'
     assert '113.0 mm' in table
+
+
+def test_figures_of_others_are_marked_as_theirs() -> None:
+    published = json.loads((RESULTS / 'published_human36m.json').read_text(encoding='utf-8'))
+    assert published['data'] == 'Human3.6M'
+    assert published['measured_by_us'] is False
+    figures = {'mpjpe_mm', 'n_mpjpe_norm_mm', 'pa_mpjpe_mm'}
+    for row in published['rows']:
+        assert figures & set(row), row
+        assert set(row) - figures == {
+            *('method', 'year', 'learns_from', 'frames', 'keypoints', 'mirror_allowed'),
+            *('evidence', 'source', 'remark'),
+        }
+        assert row['evidence'] in {'page', 'derived'}
+        assert row['source']
+        assert row['mirror_allowed'] in {True, False, None}
+    mirrored = {row['method'] for row in published['rows'] if row['mirror_allowed']}
+    assert mirrored == {'ElePose', 'LInKs'}

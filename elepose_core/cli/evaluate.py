@@ -70,7 +70,7 @@ def evaluate(
             f'data is {", ".join(map(str, data)) or "empty"}; expected PoseSet files with '
             'different names'
         )
-    lift_for = _lifts_of(model)
+    lift_for = _lifts_of(model, window_s)
     measured = {}
     for path in data:
         poses = PoseSet.load(path)
@@ -93,16 +93,28 @@ def evaluate(
         print(write_report(report, Path(model).name, measured, conditions))
 
 
-def _lifts_of(model: str) -> Callable[['PoseSet'], 'Lift']:
+def _lifts_of(model: str, window_s: float | None) -> Callable[['PoseSet'], 'Lift']:
     """Return what gives the lifter of a set: temporal methods must know its clips."""
     if (Path(model) / 'config.toml').is_file():
         from elepose_core.cli.run_reader import lift_of_run
 
         return partial(lift_of_run, Path(model))
+    from elepose_core.errors import InputError
     from elepose_core.runtime.predictor import Predictor
 
     predictor = Predictor(model, threads=2)
-    return lambda _: predictor.lift
+    frames, fps = predictor.manifest.frames, predictor.manifest.fps
+    if frames == 1:
+        return lambda _: predictor.lift
+    from elepose_core.evaluation.clips import over_clips
+    from elepose_core.runtime.history import PoseHistory
+
+    if window_s is not None:
+        raise InputError(
+            f'window_s is {window_s:g}, but {model} looks at {frames} frames itself; '
+            'expected no --window-s'
+        )
+    return lambda poses: over_clips(predictor.lift, poses, PoseHistory(frames, fps))
 
 
 def _refined(lift: 'Lift', poses: 'PoseSet', window_s: float) -> 'Lift':

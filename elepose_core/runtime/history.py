@@ -17,6 +17,9 @@ Float32 = NDArray[np.float32]
 _JOINTS = len(H36M_17)
 # People whose frames are kept; of more, those unseen for longest start anew.
 _MOST_PEOPLE = 256
+# How far from its time a frame may be, in steps. Not half: at twice the rate every second frame is
+# half a step from two times, and noise would decide.
+_NEAR = 0.45
 # Frames that come faster than so many per step of the graph replace each other.
 _MOST_PER_STEP = 4
 _SECOND_NS = 1_000_000_000
@@ -29,8 +32,8 @@ class PoseHistory:
     """Rings of what was seen of each person, read as frames at the rate that the graph learned.
 
     A graph of T frames at f Hz is given what was seen nearest to 0, 1, ..., T - 1 steps of 1 / f
-    before now. What is farther than half a step from each of these times is left out, and a time
-    with nothing that near is a missing frame. So a camera of twice the rate has every second frame
+    before now. What is not within 0.45 of a step of one of these times is left out, and a time with
+    nothing that near is a missing frame. So a camera of twice the rate has every second frame
     looked at, one of half the rate has every second frame missing, and a frame that was dropped is
     missing and does not make the motion seem faster.
     """
@@ -100,10 +103,11 @@ class PoseHistory:
         ages = (stamp_ns - self._stamps_ns[rows]) / self._step_ns
         steps = np.rint(ages)
         # The nearest is written last and stays; of two as near, the newer.
-        order = np.lexsort((-ages, -np.abs(ages - steps)), axis=1)
+        away = np.abs(ages - steps)
+        order = np.lexsort((-ages, -away), axis=1)
         person = np.arange(len(rows))[:, None]
         steps = steps[person, order]
-        is_needed = steps < self._frames
+        is_needed = (steps < self._frames) & (away[person, order] <= _NEAR)
         chosen = np.full((len(rows), self._frames), -1)
         who = np.broadcast_to(person, order.shape)[is_needed]
         frame = self._frames - 1 - steps[is_needed].astype(np.int64)

@@ -58,7 +58,7 @@ def test_a_frame_that_was_dropped_is_missing_and_the_others_stay_in_time(
 def test_times_that_tremble_by_less_than_half_a_step_do_not_matter(history: PoseHistory) -> None:
     for ms in (0, 140, 170):
         _shown(history, ms, p0=ms)
-    # 300 before 310 ms is 10 (nearest 0), 200 is 110 (140), 100 is 210 (170).
+    # 300 before 310 ms is 10 (nearest 0), 200 is 110 (140), 100 is 210 (170, 40 away).
     assert _shown(history, 310, p0=310) == [[0, 140, 170, 310]]
 
 

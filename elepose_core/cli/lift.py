@@ -3,9 +3,12 @@
 """`elepose lift`: files in, 3D out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+if TYPE_CHECKING:
+    from elepose_core.runtime.predictor import Predictor
 
 __all__ = ['lift']
 
@@ -26,6 +29,7 @@ def lift(
     image_topic: str = '',
     keypoints_topic: str = '',
     camera_info_topic: str = '',
+    mesh: bool = False,
 ) -> None:
     """Lift a PoseSet, keypoint JSON, image, video or bag.
 
@@ -41,6 +45,7 @@ def lift(
         image_topic: Topic of a bag to lift, where several could be.
         keypoints_topic: People2D topic of a bag to lift instead of images.
         camera_info_topic: Its CameraInfo, where the name beside the source does not tell.
+        mesh: Keep and draw the surface of bodies too, with a model that gives it.
     """
     from elepose_core.cli.progress import progress_bar
     from elepose_core.errors import InputError
@@ -51,8 +56,10 @@ def lift(
     if not source.exists():
         raise InputError(f'{source} does not exist; expected a file or folder to lift')
     predictor = Predictor(model, threads=2)
-    options = LiftingOptions(stature_m=stature_m)
+    options = LiftingOptions(stature_m=stature_m, with_vertices=mesh)
     kind = source.suffix.lower()
+    if mesh:
+        _check_mesh(predictor, out)
     if kind == '.npz':
         poses.lift_poses(source, out, predictor, options)
     elif kind == '.json' or (source.is_dir() and any(source.glob('*_keypoints.json'))):
@@ -81,3 +88,16 @@ def lift(
         raise InputError(
             f'{source} has the suffix {kind!r}; expected .npz, .json, an image, a video or a bag'
         )
+
+
+def _check_mesh(predictor: 'Predictor', out: Path) -> None:
+    """Refuse bodies from a model without them, and in a bag, whose messages have no place."""
+    from elepose_core.errors import InputError
+
+    if not len(predictor.faces()):
+        raise InputError(
+            f'mesh is asked for, but {predictor.folder} gives no body; expected a model whose '
+            'manifest names one'
+        )
+    if out.suffix != '.npz':
+        raise InputError(f'mesh is asked for, but {out} is a bag; expected an npz file')

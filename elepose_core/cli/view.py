@@ -40,7 +40,13 @@ def view(
     else:
         raise InputError(f'{result} is no result; expected an npz file or a bag')
     motion = Motion(
-        result.name, frames.time_s, frames.joints_cam_m, frames.up_cam, frames.elevation_rad
+        result.name,
+        frames.time_s,
+        frames.joints_cam_m,
+        frames.up_cam,
+        frames.elevation_rad,
+        vertices_cam_m=frames.vertices_cam_m,
+        faces=frames.faces,
     )
     stem = out if out is not None else result.with_suffix('') if result.is_file() else result
     for ending, write in (('.png', write_picture), ('.html', write_page)):

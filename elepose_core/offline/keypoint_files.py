@@ -88,7 +88,14 @@ def lift_keypoints(
         poses = list(read_coco(source, assumed.size, assumed.layout or 'coco_17'))
     if not poses:
         raise InputError(f'{source} holds no person with keypoints')
-    result = lifted(_pose_set(poses, assumed.fov_deg), predictor, options, assumed_camera=True)
+    # Nothing in these files says who is who from frame to frame.
+    result = lifted(
+        _pose_set(poses, assumed.fov_deg),
+        predictor,
+        options,
+        assumed_camera=True,
+        has_tracks=False,
+    )
     result.save(out)
 
 

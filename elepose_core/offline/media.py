@@ -18,6 +18,7 @@ from elepose_core.errors import InputError
 from elepose_core.files import read_bounded, replacing
 from elepose_core.geometry.camera import MAX_PIXELS, Camera
 from elepose_core.images import MAX_COMPRESSED_BYTES, rgb_from_photograph
+from elepose_core.offline.bodies import from_root, painted_over, stored
 from elepose_core.offline.overlay import drawn_over
 from elepose_core.opencv import opencv
 from elepose_core.runtime.lifting import PeopleLifter
@@ -110,7 +111,8 @@ def lift_media(
     `out` becomes a PoseSet of the lifted people: one clip per person, `frame_index` counts the
     video's frames. Besides the keys of every PoseSet it holds `person_id` (N,) str, `stamp_ns`
     (N,), `lifted_joints_cam_m` (N, 17, 3), `lifted_up_cam` (N, 3) as estimated up to that frame
-    and `lifted_root_cam_m` (N, 3). Beside it an overlay `<stem>.overlay.jpg` or `.mp4` is written.
+    and `lifted_root_cam_m` (N, 3), with `lifter`'s option `with_vertices` also bodies (see
+    `bodies.stored`). Beside it an overlay `<stem>.overlay.jpg` or `.mp4` is written.
 
     Args:
         source: JPEG, PNG or a video that OpenCV decodes.
@@ -156,6 +158,7 @@ class _Way:
         self._detector, self._lifter, self._fov_deg = detector, lifter, fov_deg
         self._camera: Camera | None = None
         self._rows: list[dict[str, Any]] = []
+        self._faces = lifter.predictor.faces() if lifter.options.with_vertices else None
         self.frames = 0
 
     def take(self, frame: Frame) -> NDArray[np.uint8]:
@@ -178,7 +181,10 @@ class _Way:
         )
         self._add(frame, people, skeletons)
         self.frames += 1
-        return drawn_over(frame.rgb, people, skeletons)
+        picture = frame.rgb
+        if self._faces is not None:
+            picture = painted_over(picture, skeletons.skeletons, self._camera, self._faces)
+        return drawn_over(picture, people, skeletons)
 
     def _add(self, frame: Frame, people: tuple[Person2D, ...], skeletons: Skeletons3D) -> None:
         up = np.full(3, np.nan) if skeletons.elevation is None else skeletons.elevation.up_cam
@@ -194,6 +200,7 @@ class _Way:
                     'lifted_joints_cam_m': skeleton.joints_cam_m,
                     'lifted_up_cam': up,
                     'lifted_root_cam_m': skeleton.root_cam_m,
+                    'vertices_m': from_root(skeleton.vertices_cam_m, skeleton.root_cam_m),
                 }
             )
 
@@ -206,6 +213,9 @@ class _Way:
             key: np.array([row[key] for row in rows], dtype).reshape(len(rows), *shape)
             for key, (dtype, shape) in _COLUMNS.items()
         }
+        if self._faces is not None and rows:
+            vertices = np.array([row['vertices_m'] for row in rows])
+            columns |= stored(vertices, str(self._lifter.predictor.manifest.body))
         tracks = columns.pop('track')
         return PoseSet.from_arrays(
             {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of lifting, read back as arrays for figures: bags with skeletons and npz files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError, shown
 from elepose_core.geometry.elevation import elevation_from_up_cam
 from elepose_core.offline import bag_messages as messages
+from elepose_core.offline.bodies import bodies_of_extra
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['LiftedFrames', 'frames_from_bag', 'frames_from_poses']
@@ -32,12 +33,16 @@ class LiftedFrames:
         joints_cam_m: (F, P, 17, 3) metres, optical frame, NaN = nobody or unknown.
         up_cam: (F, 3) against gravity, NaN = unknown.
         elevation_rad: (F,), NaN = unknown.
+        vertices_cam_m: (F, P, V, 3) float32, surfaces of bodies; None where the result has none.
+        faces: (T, 3) triangles between the vertices.
     """
 
     stamps_ns: NDArray[np.int64]
     joints_cam_m: Array
     up_cam: Array
     elevation_rad: Array
+    vertices_cam_m: NDArray[np.float32] | None = None
+    faces: NDArray[np.int32] | None = None
 
     @property
     def time_s(self) -> Array:
@@ -119,7 +124,14 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
             f'{path}: the last frame is at {seconds[-1]:g} s; expected at most {_LARGEST_S:g}'
         )
     stamps = np.round(seconds * 1e9).astype(np.int64)
-    return LiftedFrames(stamps, lifted, up, elevation_from_up_cam(up))
+    result = LiftedFrames(stamps, lifted, up, elevation_from_up_cam(up))
+    bodies = bodies_of_extra(poses.extra, len(poses), str(path))
+    if bodies is None or 'lifted_joints_cam_m' not in poses.extra:
+        return result
+    shape = (*lifted.shape[:2], *bodies.vertices_cam_m.shape[1:])
+    vertices = np.full(shape, np.nan, np.float32)
+    vertices[row_frames, row_places] = bodies.vertices_cam_m[rows]
+    return replace(result, vertices_cam_m=vertices, faces=bodies.faces)
 
 
 def _rows_of_clip(poses: PoseSet, path: Path, clip: int | None) -> NDArray[np.int64]:

@@ -32,8 +32,8 @@ class PoseHistory:
     """Rings of what was seen of each person, read as frames at the rate that the graph learned.
 
     A graph of T frames at f Hz is given what was seen nearest to 0, 1, ..., T - 1 steps of 1 / f
-    before now. What is not within 0.45 of a step of one of these times is left out, and a time with
-    nothing that near is a missing frame. So a camera of twice the rate has every second frame
+    before now. What is not within 0.45 of a step of one of these times is left out, and a time
+    with nothing that near is a missing frame. So a camera of twice the rate has every second frame
     looked at, one of half the rate has every second frame missing, and a frame that was dropped is
     missing and does not make the motion seem faster.
     """

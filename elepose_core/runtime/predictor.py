@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from elepose_core.body.surface import faces_of
 from elepose_core.bundle import Bundle, Manifest, open_bundle
 from elepose_core.errors import InputError, shown
 from elepose_core.runtime.backends.choice import Options, open_backend
@@ -112,7 +113,7 @@ class Predictor:
         graph = _graph(bundle)
         self._has_body = _VERTICES in graph.outputs
         self._backend = open_backend(graph, Options(device, threads, in_background, cuda_graphs))
-        _try_out(self._backend, graph)
+        self._vertices = _try_out(self._backend, graph)
 
     @property
     def backend(self) -> Backend:
@@ -128,6 +129,15 @@ class Predictor:
     def manifest(self) -> Manifest:
         """Return the manifest of the loaded bundle."""
         return self._manifest
+
+    def faces(self) -> NDArray[np.int32]:
+        """Return the triangles (F, 3) between the vertices; (0, 3) where the graph has none.
+
+        Raises:
+            InputError: This version of the package does not know the body.
+        """
+        body = self._manifest.body
+        return np.zeros((0, 3), np.int32) if body is None else faces_of(body, self._vertices)
 
     def lift(
         self,
@@ -208,8 +218,12 @@ def _over_time(
     raise InputError(f'rays have shape {shapes[0]} and scores {shapes[1]}; expected {whole}')
 
 
-def _try_out(backend: Backend, graph: Graph) -> None:
-    """Refuse a graph that would fail with the first frame, or with every one."""
+def _try_out(backend: Backend, graph: Graph) -> int:
+    """Refuse a graph that would fail with the first frame, or with every one.
+
+    Returns:
+        How many vertices its bodies have.
+    """
     rows = 2
     feeds = {name: np.zeros((rows, *row), np.float32) for name, row in graph.inputs.items()}
     try:
@@ -233,6 +247,7 @@ def _try_out(backend: Backend, graph: Graph) -> None:
                 f'{graph.path}: output {name} has shape {shape} for {rows} people; '
                 f'expected {expected}'
             )
+    return int(shapes.get(_VERTICES, (rows, 0))[1])
 
 
 def _told(

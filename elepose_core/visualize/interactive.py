@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elepose_core.body.surface import person_colour
 from elepose_core.errors import InputError, MissingDependency
 from elepose_core.files import replacing
 from elepose_core.skeleton import H36M_17
@@ -21,6 +22,9 @@ Array = NDArray[np.float64]
 _MARGIN_M = 0.25
 # A browser copes with about this many frames; of a longer recording every n-th is shown.
 _MOST_FRAMES = 400
+# Likewise of all bodies in all frames; each takes about 20 bytes of the page.
+_MOST_VERTICES = 1_000_000
+_BODY_OPACITY = 0.6
 
 
 def write_page(motions: Sequence[Motion], path: Path) -> None:
@@ -62,16 +66,19 @@ def _figure(motion: Motion) -> Any:
     from plotly import graph_objects
 
     joints = motion.joints_level_m()
-    chosen = range(0, len(joints), -(-len(joints) // _MOST_FRAMES))
+    chosen = range(0, len(joints), -(-len(joints) // _most_frames(motion)))
     frames = [
         graph_objects.Frame(
-            data=_traces(joints[frame]),
+            data=[*_traces(joints[frame]), *_bodies(motion, frame)],
+            # The camera stands between the two and never moves.
+            traces=[0, 1, 2, *range(4, 4 + len(_bodies(motion, frame)))],
             name=str(frame),
             layout={'title': {'text': _label(motion, frame)}},
         )
         for frame in chosen
     ]
-    figure = graph_objects.Figure(data=_traces(joints[0], _camera()), frames=frames)
+    first = [*_traces(joints[0], _camera()), *_bodies(motion, 0, whole=True)]
+    figure = graph_objects.Figure(data=first, frames=frames)
     figure.update_layout(
         title={'text': _label(motion, 0)},
         height=640,
@@ -110,6 +117,38 @@ def _traces(joints: Array, *fixed: Any) -> list[Any]:
             )
         )
     return [*traces, *fixed]
+
+
+def _most_frames(motion: Motion) -> int:
+    if motion.vertices_cam_m is None:
+        return _MOST_FRAMES
+    _, places, vertices, _ = motion.vertices_cam_m.shape
+    fitting = _MOST_VERTICES // max(int(places * vertices), 1)
+    return max(1, min(_MOST_FRAMES, fitting))
+
+
+def _bodies(motion: Motion, frame: int, whole: bool = False) -> list[Any]:
+    """Return the bodies of all places; `whole` = with triangles and colours, which stay."""
+    from plotly import graph_objects
+
+    if motion.vertices_cam_m is None or motion.faces is None:
+        return []
+    there = motion.bodies_level_m(frame)
+    _, places, count, _ = motion.vertices_cam_m.shape
+    # Who is not there has all vertices in the camera, where a body without size is not seen.
+    nobody = np.zeros((count, 3))
+    traces = []
+    for place in range(places):
+        # As lists: not every version of the drawing code reads packed arrays in frames.
+        x, y, z = np.round(there.get(place, nobody), 3).T.tolist()
+        look: dict[str, Any] = {}
+        if whole:
+            red, green, blue = (round(255 * part) for part in person_colour(place))
+            i, j, k = motion.faces.T.tolist()
+            look = {'i': i, 'j': j, 'k': k, 'color': f'rgb({red},{green},{blue})'}
+            look |= {'opacity': _BODY_OPACITY, 'hoverinfo': 'skip', 'flatshading': True}
+        traces.append(graph_objects.Mesh3d(x=x, y=y, z=z, **look))
+    return traces
 
 
 def _numbers(points: Array) -> list[list[float | None]]:

@@ -54,6 +54,8 @@ class Motion:
         up_cam: (F, 3) unit vectors against gravity, NaN = unknown.
         elevation_rad: (F,) camera elevation, NaN = unknown.
         stills: Frames to show beside the skeletons.
+        vertices_cam_m: (F, P, V, 3) surfaces of bodies, NaN = nobody; None = none at all.
+        faces: (T, 3) triangles between the vertices.
     """
 
     title: str
@@ -62,6 +64,8 @@ class Motion:
     up_cam: Array
     elevation_rad: Array
     stills: tuple[Still, ...] = field(default=())
+    vertices_cam_m: NDArray[np.float32] | None = None
+    faces: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.time_s)
@@ -75,6 +79,13 @@ class Motion:
             )
         if not np.isfinite(self.joints_cam_m).all(axis=-1).any():
             raise InputError(f'{self.title}: there is no joint to show')
+        if self.vertices_cam_m is not None and (
+            self.faces is None or self.vertices_cam_m.shape[:2] != shape[:2]
+        ):
+            raise InputError(
+                f'vertices_cam_m has shape {self.vertices_cam_m.shape}; '
+                f'expected {shape[:2]} and faces'
+            )
 
     @property
     def is_level(self) -> bool:
@@ -88,10 +99,18 @@ class Motion:
         the estimate of each frame would hide what the people do. Unknown gravity leaves the
         image's top as up.
         """
-        up = np.array([0.0, -1.0, 0.0])
-        if self.is_level:
-            up = np.nanmean(self.up_cam, axis=0)
-        return np.asarray(self.joints_cam_m @ level_from_camera(up).T)
+        return np.asarray(self.joints_cam_m @ self._level_from_camera().T)
+
+    def bodies_level_m(self, frame: int) -> dict[int, Array]:
+        """Return the vertices (V, 3) of those who have a body in a frame, by their place."""
+        if self.vertices_cam_m is None:
+            return {}
+        vertices = np.asarray(self.vertices_cam_m[frame] @ self._level_from_camera().T)
+        return {place: v for place, v in enumerate(vertices) if np.isfinite(v).all()}
+
+    def _level_from_camera(self) -> Array:
+        up = np.nanmean(self.up_cam, axis=0) if self.is_level else np.array([0.0, -1.0, 0.0])
+        return level_from_camera(up)
 
 
 def bones_by_side(skeleton: Skeleton) -> dict[str, list[tuple[int, int]]]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from elepose_core.body.surface import person_colour
 from elepose_core.errors import InputError
+from elepose_core.geometry.shading import shaded
 from elepose_core.skeleton import H36M_17
 from elepose_core.visualize.canvas import new_figure, save_figure
 from elepose_core.visualize.motion import SIDES, Motion, Still, bones_by_side
@@ -72,6 +74,7 @@ def _draw_motion(place: 'SubFigure', motion: Motion) -> None:
         names = ('seen by the camera', 'seen from its right')
         for offset, (name, axis) in enumerate(zip(names, (1, 0), strict=True)):
             axes = place.add_subplot(grid[row, columns - 2 + offset])
+            _draw_bodies(axes, motion, frame, axis)
             _draw_skeletons(axes, joints[frame], axis, limits)
             axes.set_title(f'{name}, {motion.time_s[frame]:.2f} s', fontsize=9)
     _draw_elevation(place.add_subplot(grid[-1, :]), motion)
@@ -122,6 +125,26 @@ def _draw_skeletons(axes: 'Axes', joints: Array, axis: int, limits: tuple[Array,
     axes.set_xlabel('left of the camera' if axis == 1 else 'away from the camera', fontsize=8)
     axes.set_ylabel('up', fontsize=8)
     axes.tick_params(labelsize=7)
+
+
+def _draw_bodies(axes: 'Axes', motion: Motion, frame: int, axis: int) -> None:
+    """Fill the triangles of the people of one frame, the far ones first."""
+    from matplotlib.collections import PolyCollection
+
+    bodies = motion.bodies_level_m(frame)
+    if not bodies or motion.faces is None:
+        return
+    # The level frame has x away from the camera and y to its left.
+    viewer = np.array([-1.0, 0.0, 0.0]) if axis == 1 else np.array([0.0, -1.0, 0.0])
+    triangles = np.concatenate([vertices[motion.faces] for vertices in bodies.values()])
+    colours = np.array([person_colour(place) for place in bodies]).repeat(len(motion.faces), 0)
+    order, brightness = shaded(triangles, viewer)
+    corners = triangles[order][..., [axis, 2]]
+    shades = colours[order] * brightness[:, None]
+    # Edges of the same colour: without them the background shines through the seams.
+    axes.add_collection(
+        PolyCollection(list(corners), facecolors=shades, edgecolors=shades, linewidths=0.3)
+    )
 
 
 def _window(stills: list[Still]) -> tuple[float, float, float, float]:

@@ -27,6 +27,7 @@ SAME_LEVEL = {
     ('skeleton', 'errors'): 'likewise',
     ('bundle', 'errors'): 'likewise',
     ('opencv', 'errors'): 'likewise',
+    ('body', 'errors'): 'likewise',
     ('bundle', 'files'): 'a bundle is written whole or not at all',
     ('cli', 'config'): 'the command composes the settings',
     ('__main__', 'cli'): 'python -m elepose_core is the command',

@@ -81,15 +81,25 @@ class PublishedConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
 
 
+class StartConfig(BaseModel):
+    """What training starts from: a bundle whose lifter has the same size, or nothing ('')."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    model: str = ''
+
+
 class SupervisedConfig(BaseModel):
     """All settings of one run with 3D truth; `sampling` as the deployed lifter of other methods.
 
-    Training sets with 3D truth are small: new views and other bones stretch them.
+    Training sets with 3D truth are small: new views and other bones stretch them, and a lifter
+    that learned from many 2D poses can be what training starts from; then there is no teacher.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     recipe: Literal['supervised'] = 'supervised'
+    start: StartConfig = StartConfig()
     lifter: LifterConfig = LifterConfig()
     prior: PriorConfig = PriorConfig(steps=1000)
     sampling: SamplingConfig = SamplingConfig()

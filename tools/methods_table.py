@@ -51,11 +51,17 @@ ROWS = {
     'elepose_paper': Row('ElePose as published', '2D', folder='elepose_paper'),
     'elepose': Row('**ElePose**, our recipe', '2D', bundle='default', folder='default'),
     'supervised': Row(
-        'supervised: the bound',
+        'supervised',
         '3D of 4 people',
         'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
         '--config configs/supervised.toml',
         bundle='supervised',
+    ),
+    'finetuned': Row(
+        'our ElePose, fine-tuned',
+        '2D, then 3D of 4 people',
+        'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
+        '--config configs/finetuned.toml',
     ),
 }
 
@@ -149,13 +155,16 @@ def _mean(seeds: list[dict[str, Any]], key: str, write: Callable[[float], str]) 
 
 def _published() -> str:
     tree = json.loads(_PUBLISHED.read_text(encoding='utf-8'))
-    heads = ['method', '2D', 'PA, mm', 'N-MPJPE, mm', 'source and remark']
+    heads = ['method', 'learns from', '2D', 'PA, mm', 'mirror allowed', 'N-MPJPE, mm', 'MPJPE, mm']
+    mirror = {True: 'yes', False: 'no', None: 'not known'}
     lines = []
-    for entry in tree['figures']:
-        cells = [entry['method'], entry['keypoints']]
-        cells += [
-            '–' if entry.get(key) is None else f'{entry[key]:g}'
-            for key in ('pa_mpjpe_mm', 'n_mpjpe_mm')
-        ]
-        lines.append([*cells, entry['remark']])
-    return markdown(heads, lines)
+    for row in tree['rows']:
+        errors = [_number(row.get(key)) for key in ('pa_mpjpe_mm', 'n_mpjpe_norm_mm', 'mpjpe_mm')]
+        name = f'{row["method"]}, {row["year"]}: {row["source"]}'
+        cells = [name, row['learns_from'], row['keypoints'], errors[0]]
+        lines.append([*cells, mirror[row.get('mirror_allowed')], *errors[1:]])
+    return '\n\n'.join([' '.join(tree['about'][:1]), markdown(heads, lines)])
+
+
+def _number(value: float | None) -> str:
+    return '–' if value is None else f'{value:g}'

@@ -15,8 +15,10 @@ from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import LabelledPoses, facts_of_poses, labelled_poses
 from elepose_core.config import SupervisedConfig
 from elepose_core.data.poseset import PoseSet
+from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.export.weights import start_from_bundle
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher, TeacherGraph
@@ -54,14 +56,18 @@ def _train(
     alike = torch.ones(len(data.joints))
     lessons = Lessons(data.joints, data.elevation_rad, alike, alike).to(device)
     torch.manual_seed(seed)
-    teacher = Teacher(experiment.lifter).to(device)
-    taught = SupervisedTeaching(teacher, lessons, experiment.sampling)
-    progress = stages.train(taught, seeded(experiment.teacher, seed), _TEACHER)
-    if until == 'teacher':
-        return progress
-    torch.manual_seed(seed)
     lifter = Lifter(experiment.lifter).to(device)
-    lifter.start_from(teacher)
+    if experiment.start.model:
+        if until == 'teacher':
+            raise InputError("until is 'teacher'; a run that starts from a bundle has none")
+        start_from_bundle(lifter, experiment.start.model)
+    else:
+        teacher = Teacher(experiment.lifter).to(device)
+        taught = SupervisedTeaching(teacher, lessons, experiment.sampling)
+        progress = stages.train(taught, seeded(experiment.teacher, seed), _TEACHER)
+        if until == 'teacher':
+            return progress
+        lifter.start_from(teacher)
     recipe = Distillation(
         LiftingGraph(lifter, prior).to(device), lessons, experiment.losses, experiment.sampling
     )

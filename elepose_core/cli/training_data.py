@@ -3,6 +3,7 @@
 """From PoseSet files to what recipes learn from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
+from elepose_core.geometry.elevation import without_roll
 from elepose_core.models.observation import observe
 from elepose_core.training.sampling import Keypoints2D
 
@@ -56,25 +58,36 @@ def complete_poses(data: Sequence[Path]) -> Keypoints2D:
 
 
 def labelled_poses(data: Sequence[Path]) -> LabelledPoses:
-    """Read all files and keep complete poses with their 3D truth.
+    """Read all files and keep complete poses with their 3D truth, their cameras held level.
 
     Raises:
         InputError: See `complete_poses`; or a file has no 3D truth, or no camera elevation.
     """
     sets = [PoseSet.load(path) for path in data]
-    joints, elevations = [], []
+    joints, elevations, rolls = [], [], []
     for path, poses in zip(data, sets, strict=True):
-        for name in ('joints_cam_m', 'elevation_rad'):
+        for name in ('joints_cam_m', 'elevation_rad', 'roll_rad'):
             truth = getattr(poses, name)
+            if truth is None and name == 'roll_rad':
+                continue  # level
             if truth is None or not np.isfinite(truth).all():
                 kind = 'no' if truth is None else 'a not finite'
                 raise InputError(f'{path} has {kind} {name}; expected the whole truth to learn')
         assert poses.joints_cam_m is not None
         assert poses.elevation_rad is not None
         complete = _complete(poses)
-        joints.append(torch.from_numpy(poses.joints_cam_m[complete]))
+        roll = np.zeros(len(poses)) if poses.roll_rad is None else poses.roll_rad
+        rolls.append(roll[complete])
+        joints.append(poses.joints_cam_m[complete])
         elevations.append(torch.from_numpy(poses.elevation_rad[complete]))
-    return LabelledPoses(_joined(data, sets), torch.cat(joints), torch.cat(elevations))
+    seen, rolled = _joined(data, sets), np.concatenate(rolls)
+    level = without_roll(seen.rays.numpy(), rolled)
+    truth_level = without_roll(np.concatenate(joints), rolled)
+    return LabelledPoses(
+        replace(seen, rays=torch.from_numpy(level.astype(np.float32))),
+        torch.from_numpy(truth_level.astype(np.float32)),
+        torch.cat(elevations),
+    )
 
 
 def facts_of_poses(data: Keypoints2D) -> dict[str, Any]:

@@ -11,6 +11,7 @@ __all__ = [
     'level_from_camera',
     'roll_from_up_cam',
     'up_cam_from_elevation',
+    'without_roll',
 ]
 
 Array = NDArray[np.float64]
@@ -44,6 +45,21 @@ def roll_from_up_cam(up_cam: ArrayLike) -> Array:
     """Return the roll (...) in radians, -pi..pi; see `up_cam_from_elevation` for the sign."""
     up = np.asarray(up_cam, np.float64)
     return np.arctan2(-up[..., 0], -up[..., 1])
+
+
+def without_roll(points: ArrayLike, roll_rad: ArrayLike) -> Array:
+    """Turn rays (..., J, 2) or points (..., J, 3) to what the same camera sees when held level.
+
+    Args:
+        points: x and y across the image; z stays.
+        roll_rad: (...) of the camera.
+    """
+    whole = np.asarray(points, np.float64)
+    roll = np.asarray(roll_rad, np.float64)[..., None]
+    cosine, sine = np.cos(roll), np.sin(roll)
+    x, y = whole[..., 0], whole[..., 1]
+    flat = np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
+    return np.concatenate([flat, whole[..., 2:]], axis=-1)
 
 
 def level_from_camera(up_cam: ArrayLike) -> Array:

@@ -18,7 +18,11 @@ from elepose_core.config import ExperimentConfig
 from elepose_core.data.poseset import PoseSet
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.evaluation.torch_lift import torch_lift
-from elepose_core.geometry.elevation import elevation_from_up_cam
+from elepose_core.geometry.elevation import (
+    elevation_from_up_cam,
+    roll_from_up_cam,
+    without_roll,
+)
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher, TeacherGraph
@@ -154,5 +158,7 @@ def _lessons(
         on_part,
     )
     elevation = elevation_from_up_cam(refined.up_cam)
-    columns = (refined.joints_cam, elevation, refined.moved, refined.elevation_deviation_rad)
+    # What is taught has cameras without roll.
+    joints = without_roll(refined.joints_cam, roll_from_up_cam(refined.up_cam))
+    columns = (joints, elevation, refined.moved, refined.elevation_deviation_rad)
     return Lessons.weighted(*(torch.from_numpy(np.float32(column)) for column in columns))

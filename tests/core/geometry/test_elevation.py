@@ -14,6 +14,7 @@ from elepose_core.geometry.elevation import (
     level_from_camera,
     roll_from_up_cam,
     up_cam_from_elevation,
+    without_roll,
 )
 
 BATCHES = [(), (5,), (2, 3)]
@@ -121,3 +122,21 @@ def test_angle_between_by_hand() -> None:
 @pytest.mark.parametrize('function', [elevation_from_up_cam, roll_from_up_cam])
 def test_missing_up_gives_a_missing_angle(function) -> None:  # type: ignore[no-untyped-def]
     assert np.isnan(function([np.nan, np.nan, np.nan]))
+
+
+def test_a_rolled_camera_held_level_by_hand() -> None:
+    """A roll of 90 degrees clockwise: what was up in the world lies to the left of the image."""
+    up = up_cam_from_elevation(0.0, np.pi / 2)
+    np.testing.assert_allclose(up, [-1, 0, 0], atol=1e-12)
+    level = without_roll(up[None], np.pi / 2)
+    np.testing.assert_allclose(level, [[0, -1, 0]], atol=1e-12)
+    generator = np.random.default_rng(0)
+    elevation, roll = generator.uniform(-1, 1, (2, 5))
+    ups = up_cam_from_elevation(elevation, roll)[:, None]
+    np.testing.assert_allclose(
+        without_roll(ups, roll)[:, 0], up_cam_from_elevation(elevation), atol=1e-12
+    )
+    rays = ups[..., :2] / 3.0
+    np.testing.assert_allclose(
+        without_roll(rays, roll), without_roll(ups, roll)[..., :2] / 3.0, atol=1e-12
+    )

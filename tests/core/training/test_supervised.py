@@ -3,6 +3,7 @@
 """A teacher that is told the truth, and the files that hold it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,23 @@ def test_files_without_truth_are_refused(
     poses.save(path)
     with pytest.raises(InputError, match=rf'a\.npz {sentence}'):
         labelled_poses([path])
+
+
+def test_rolled_cameras_are_held_level(
+    crowd_of: Callable[..., Any], pose_set_of: Callable[..., PoseSet], tmp_path: Path
+) -> None:
+    poses = pose_set_of(crowd_of(1000, seed=1))
+    assert poses.joints_cam_m is not None
+    poses.save(tmp_path / 'level.npz')
+    # The same people before cameras that roll clockwise by a quarter: x becomes -y there.
+    joints = poses.joints_cam_m
+    rolled = np.stack([joints[..., 1], -joints[..., 0], joints[..., 2]], -1)
+    k = poses.camera_matrix[poses.camera_index]
+    pixels = np.einsum('nab,njb->nja', k, rolled / rolled[..., 2:])[..., :2].astype(np.float32)
+    quarter = np.full(len(poses), np.pi / 2, np.float32)
+    replace(poses, joints_cam_m=rolled, keypoints_px=pixels, roll_rad=quarter).save(
+        tmp_path / 'rolled.npz'
+    )
+    level, held = (labelled_poses([tmp_path / f'{name}.npz']) for name in ('level', 'rolled'))
+    torch.testing.assert_close(held.joints, level.joints, atol=1e-5, rtol=0)
+    torch.testing.assert_close(held.seen.rays, level.seen.rays, atol=1e-4, rtol=0)

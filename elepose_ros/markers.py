@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Skeletons to RViz markers: pure functions, one list of lines and one of spheres per person.
 
+With a body, besides, one list of triangles per person.
+
 A marker is known by its namespace and id. The id is the track of the person, so that a new frame
 replaces the old one in place and nothing flickers.
 
@@ -18,20 +20,24 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
+from elepose_core.body.surface import person_colour
 from elepose_core.runtime.people import Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17
 from elepose_ros import cdr
 
-__all__ = ['BONES', 'JOINTS', 'markers_from_skeletons', 'markers_that_delete_all']
+__all__ = ['BONES', 'JOINTS', 'MESH', 'markers_from_skeletons', 'markers_that_delete_all']
 
 BONES = 'skeleton_bones'
 JOINTS = 'skeleton_joints'
+MESH = 'mesh'
 
 _BONE_WIDTH_M = 0.03
 _JOINT_DIAMETER_M = 0.06
 _LEFT = (0.95, 0.45, 0.10, 1.0)
 _RIGHT = (0.10, 0.45, 0.95, 1.0)
 _MIDDLE = (0.85, 0.85, 0.85, 1.0)
+# The skeleton inside shows through.
+_BODY_OPACITY = 0.6
 
 
 def _colour_of_joint(joint: int) -> tuple[float, ...]:
@@ -65,27 +71,38 @@ class _Marker(NamedTuple):
     scale: tuple[float, float, float] = (0.0, 0.0, 0.0)
     points: bytes = b''
     colours: bytes = b''
+    colour: tuple[float, float, float, float] = _MIDDLE
 
 
-def markers_from_skeletons(skeletons: Skeletons3D, header: Header, lifetime_s: float) -> bytes:
+def markers_from_skeletons(
+    skeletons: Skeletons3D,
+    header: Header,
+    lifetime_s: float,
+    faces: NDArray[np.int32] | None = None,
+) -> bytes:
     """Draw each person and remove those who left.
 
     Args:
         skeletons: People of one frame, in the frame of `header`.
         header: The header of the input.
         lifetime_s: RViz removes a marker that is not renewed for so long; 0 = never.
+        faces: (F, 3) triangles between the people's vertices; None = bodies are not drawn.
 
     Returns:
         A visualization_msgs/MarkerArray: two markers to add per person and two to delete per track
-        that ended. After a jump back in time one marker that deletes all stands before them.
+        that ended, with bodies three. After a jump back in time one marker that deletes all stands
+        before them.
     """
+    namespaces = (BONES, JOINTS) if faces is None else (BONES, JOINTS, MESH)
     markers = [_Marker(Marker.DELETEALL)] if skeletons.was_reset else []
     markers += [
         _Marker(Marker.DELETE, namespace, track)
         for track in skeletons.ended_tracks
-        for namespace in (BONES, JOINTS)
+        for namespace in namespaces
     ]
     markers += _people(skeletons.skeletons)
+    if faces is not None:
+        markers += _bodies(skeletons.skeletons, faces)
     return _written(markers, header, lifetime_s)
 
 
@@ -112,6 +129,15 @@ def _people(skeletons: Sequence[Skeleton3D]) -> Iterator[_Marker]:
         yield _Marker(Marker.ADD, JOINTS, skeleton.track, Marker.SPHERE_LIST, size, *spheres)
 
 
+def _bodies(skeletons: Sequence[Skeleton3D], faces: NDArray[np.int32]) -> Iterator[_Marker]:
+    corners = faces.ravel()
+    for skeleton in skeletons:
+        points = skeleton.vertices_cam_m.astype('<f8')[corners].tobytes()
+        colour = (*person_colour(skeleton.track), _BODY_OPACITY)
+        kind, unit = Marker.TRIANGLE_LIST, (1.0, 1.0, 1.0)
+        yield _Marker(Marker.ADD, MESH, skeleton.track, kind, unit, points, b'', colour)
+
+
 def _known(
     points: NDArray[np.float64],
     colours: NDArray[np.float32],
@@ -133,7 +159,8 @@ def _written(markers: list[_Marker], header: Header, lifetime_s: float) -> bytes
         start = cdr.padding(length, 4) + stamp + _names(header.frame_id, marker.namespace)
         length += len(start) + len(numbers)
         shown_s = lifetime_s if marker.action == Marker.ADD else 0.0
-        middle = _middle(length % 8, marker.scale, shown_s, len(marker.points) // 24)
+        count = len(marker.points) // 24
+        middle = _middle(length % 8, marker.scale, marker.colour, shown_s, count)
         end = _end(marker.colours)
         length += len(middle) + len(marker.points) + len(end)
         parts += (start, numbers, middle, marker.points, end)
@@ -147,13 +174,17 @@ def _names(frame_id: str, namespace: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def _middle(
-    length: int, scale: tuple[float, float, float], lifetime_s: float, points: int
+    length: int,
+    scale: tuple[float, float, float],
+    colour: tuple[float, float, float, float],
+    lifetime_s: float,
+    points: int,
 ) -> bytes:
     """Return what stands between numbers, which end at `length`, and so many points.
 
     Pose, scale, colour of the marker as a whole, lifetime, frame_locked and the number of points.
     """
-    pose = struct.pack('<10d4f', *(0.0,) * 6, 1.0, *scale, *_MIDDLE)
+    pose = struct.pack('<10d4f', *(0.0,) * 6, 1.0, *scale, *colour)
     lifetime = _LIFETIME.pack(int(lifetime_s), int(lifetime_s % 1 * 1e9), False)
     middle = cdr.padding(length, 8) + pose + lifetime + cdr.COUNT.pack(points)
     return middle + cdr.padding(length + len(middle), 8) if points else middle

@@ -28,6 +28,7 @@ from elepose_ros.gravity_input import GravityInput
 from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.lifter_slot import LifterSlot
 from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
+from elepose_ros.mesh_choice import MeshChoice
 from elepose_ros.model_service import model_text
 from elepose_ros.mount_file import save_mount
 from elepose_ros.parameters import Parameters
@@ -92,6 +93,7 @@ class SkeletonOutput(Part):
         self._slot = LifterSlot(predictor, lambda: node.parameters, node.reporter)
         self._device = predictor.backend.name
         self._lifter = PeopleLifter(predictor, _options(node.parameters))
+        self._mesh = MeshChoice(node.reporter)
         self._header = Header()
         self._is_reset = threading.Event()
         self._stamps = StampWatch()
@@ -203,6 +205,7 @@ class SkeletonOutput(Part):
             'device': backend.name,
             'backend': backend.description,
             'frame': self._header.frame_id,
+            **({'mesh': self._mesh.text} if self._node.parameters.publish_mesh else {}),
             **self._seen(),
         }
 
@@ -246,7 +249,8 @@ class SkeletonOutput(Part):
             self._skeletons.publish(message_from_skeletons(result, header))
         if self._markers.get_subscription_count():
             lifetime_s = parameters.marker_lifetime_s
-            self._markers.publish(markers_from_skeletons(result, header, lifetime_s))
+            message = markers_from_skeletons(result, header, lifetime_s, self._mesh.faces)
+            self._markers.publish(message)
         if self._elevation.get_subscription_count():
             self._elevation.publish(message_from_elevation(result.elevation, header))
         if result.elevation is None or self._transforms is None or not parameters.publish_tf:
@@ -265,12 +269,17 @@ class SkeletonOutput(Part):
 
     def _lifter_now(self) -> PeopleLifter:
         """Return the lifter as parameters, services and the model want it now."""
-        options = _options(self._node.parameters)
+        parameters, predictor = self._node.parameters, self._slot.predictor
+        has_viewers = bool(self._markers.get_subscription_count())
+        if self._mesh.follow(predictor, parameters.publish_mesh, has_viewers):
+            self._markers.publish(markers_that_delete_all(self._header))
+        options = dataclasses.replace(
+            _options(parameters), with_vertices=self._mesh.faces is not None
+        )
         if self._is_reset.is_set():
             self._is_reset.clear()
             self._lifter.reset()
             self._markers.publish(markers_that_delete_all(self._header))
-        predictor = self._slot.predictor
         if options != self._lifter.options:
             self._lifter.change(options)
         if predictor is not self._lifter.predictor:
@@ -297,4 +306,5 @@ def _options(parameters: Parameters) -> LiftingOptions:
         elevation_memory_s=parameters.elevation_memory_s,
         smoothing_cutoff_hz=parameters.smoothing_cutoff_hz,
         smoothing_opening=parameters.smoothing_opening,
+        with_vertices=parameters.publish_mesh,
     )

@@ -288,6 +288,13 @@ class Parameters:
         dynamic=True,
         used_by=(LIFTER,),
     )
+    publish_mesh: bool = _row(
+        False,
+        'draw the surface of bodies on markers too, with a model that gives it; a marker per '
+        'person takes 180 kB, so keep it local',
+        dynamic=True,
+        used_by=(LIFTER,),
+    )
     publish_tf: bool = _row(
         True,
         'send the level frame <camera frame>_level to /tf',

@@ -1,6 +1,7 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,13 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from elepose_core.runtime.people import ScaleSource, Skeleton3D, Skeletons3D
 from elepose_core.skeleton import H36M_17
-from elepose_ros.markers import BONES, JOINTS, markers_from_skeletons, markers_that_delete_all
+from elepose_ros.markers import (
+    BONES,
+    JOINTS,
+    MESH,
+    markers_from_skeletons,
+    markers_that_delete_all,
+)
 
 # What rclpy reads bytes with loads modules of Python that are to go.
 pytestmark = pytest.mark.filterwarnings('ignore:module .sre_:DeprecationWarning')
@@ -79,6 +86,32 @@ def test_missing_joints_and_their_bones_are_left_out() -> None:
     assert len(lines.points) == len(lines.colors) == 2 * 14
     points = [*lines.points, *spheres.points]
     assert all(math.isfinite(p.x) for p in points)
+
+
+def test_a_body_is_one_list_of_triangles_in_a_colour_of_the_person() -> None:
+    vertices = np.arange(12, dtype=np.float32).reshape(4, 3)
+    people = tuple(replace(skeleton(t), vertices_cam_m=vertices + t) for t in (3, 4))
+    result = Skeletons3D(0, people, (1,), None, False, (0, 1))
+    faces = np.array([[0, 1, 2], [3, 2, 0]], np.int32)
+    found = read(markers_from_skeletons(result, HEADER, 0.75, faces))
+    assert [(m.ns, m.id) for m in found if m.action == Marker.DELETE] == [
+        (BONES, 1),
+        (JOINTS, 1),
+        (MESH, 1),
+    ]
+    first, second = (m for m in found if m.ns == MESH and m.action == Marker.ADD)
+    assert (first.id, first.type, first.header) == (3, Marker.TRIANGLE_LIST, HEADER)
+    assert (first.scale.x, first.scale.y, first.scale.z) == (1, 1, 1)
+    # Vertex v of track 3 stands at (3v + 3, 3v + 4, 3v + 5).
+    assert [(p.x, p.z) for p in first.points] == [
+        *[(3, 5), (6, 8), (9, 11)],
+        *[(12, 14), (9, 11), (3, 5)],
+    ]
+    assert len(first.colors) == 0
+    assert 0.3 < first.color.a < 1
+    assert (first.color.r, first.color.g) != (second.color.r, second.color.g)
+    assert (first.lifetime.sec, first.lifetime.nanosec) == (0, 750_000_000)
+    assert [m.ns for m in found if m.action == Marker.ADD] == [*[BONES, JOINTS] * 2, MESH, MESH]
 
 
 def test_left_right_and_middle_have_their_own_colours() -> None:

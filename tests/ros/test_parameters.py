@@ -96,8 +96,8 @@ def test_every_option_of_lifting_is_a_parameter() -> None:
             'elevation_memory_s': 9.0,
         },
     }
-    parameters = Parameters(**given, track_max_gap_s=0.7)  # type: ignore[arg-type]
-    wanted = LiftingOptions(**given, max_gap_s=0.7)  # type: ignore[arg-type]
+    parameters = Parameters(**given, track_max_gap_s=0.7, publish_mesh=True)  # type: ignore[arg-type]
+    wanted = LiftingOptions(**given, max_gap_s=0.7, with_vertices=True)  # type: ignore[arg-type]
     assert _options(parameters) == wanted
     for field in dataclasses.fields(LiftingOptions):
         assert getattr(wanted, field.name) != field.default, f'{field.name} is not tried'

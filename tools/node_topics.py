@@ -108,6 +108,7 @@ TEXTS = {
         'keypoints': '2D keypoints of all people in one image',
         'skeletons': '3D joints of all people',
         'markers': 'joints and bones for RViz: namespaces `skeleton_joints` and `skeleton_bones`, '
+        'with `publish_mesh` also `mesh`; '
         'id = number of the track',
         'camera_elevation': "the camera's tilt against gravity, estimated from people",
         '/tf': 'the level frame (below), while `publish_tf` is true',

@@ -1,6 +1,6 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""MATLAB files, of version 5 (scipy) and of version 7.3, which are HDF5 (h5py)."""
+"""MATLAB files, of version 5 and of version 7.3, which are HDF5 (h5py)."""
 
 import io
 import math
@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elepose_core.data.mat_version_5 import MAX_MAT_ARRAY_BYTES, read_version_5
 from elepose_core.errors import InputError, MissingDependency, shown
 from elepose_core.files import read_bounded
 
-__all__ = ['MAX_MAT_ARRAY_BYTES', 'MAX_MAT_BYTES', 'read_mat']
+__all__ = ['MAX_MAT_BYTES', 'read_mat']
 
 # The largest file of MPI-INF-3DHP has an eighth of it.
 MAX_MAT_BYTES = 1 << 31
-# Of one array of an HDF5 file, unpacked.
-MAX_MAT_ARRAY_BYTES = 1 << 31
 _HDF5 = b'\x89HDF\r\n\x1a\n'
 _USER_BLOCK = 512  # MATLAB's own header stands before the HDF5
 
@@ -41,23 +40,16 @@ def read_mat(path: Path, keys: Sequence[str]) -> dict[str, NDArray[Any]]:
         raise InputError(f'{path} is not readable ({error.strerror})') from None
     is_hdf5 = _HDF5 in (content[:8], content[_USER_BLOCK : _USER_BLOCK + 8])
     try:
-        found = _read_hdf5(content, path, keys) if is_hdf5 else _read_version_5(content, keys)
+        found = _read_hdf5(content, path, keys) if is_hdf5 else read_version_5(content, keys)
     except InputError:
         raise
-    except Exception as error:  # scipy, zlib and h5py raise many kinds for a damaged file
+    except Exception as error:  # zlib and h5py raise many kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f'{path} is not a readable MATLAB file ({reason})') from None
     for key in keys:
         if key not in found:
             raise InputError(f'{path}: variable {key!r} is missing; expected {", ".join(keys)}')
     return found
-
-
-def _read_version_5(content: bytes, keys: Sequence[str]) -> dict[str, NDArray[Any]]:
-    from scipy.io import loadmat
-
-    tree = loadmat(io.BytesIO(content), variable_names=list(keys))
-    return {key: np.asarray(tree[key]) for key in keys if key in tree}
 
 
 def _read_hdf5(content: bytes, path: Path, keys: Sequence[str]) -> dict[str, NDArray[Any]]:

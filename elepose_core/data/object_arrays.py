@@ -59,6 +59,8 @@ def read_object(path: Path, key: str) -> Any:
     # zipfile, zlib and the reader of pickles raise many kinds for a damaged file
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        if isinstance(error, KeyError):
+            reason = f'it has the code {reason}, which none of these needs'
         raise InputError(
             f'{path}: key {key!r} is not a pickle of plain containers and arrays ({reason})'
         ) from None

@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from elepose_core.errors import InputError
 from elepose_core.files import replacing
 from elepose_core.losses import AlternationWeights, DiscoveryWeights, DistillationWeights
+from elepose_core.models.adapter import AdapterConfig
 from elepose_core.models.discriminator import DiscriminatorConfig
 from elepose_core.models.elepose_paper import ElePoseLifterConfig
 from elepose_core.models.teacher import LifterConfig
 from elepose_core.priors.flow import PriorConfig
 from elepose_core.refinement.clips import RefinementConfig
+from elepose_core.training.adaptation import AdaptationWeights
 from elepose_core.training.adversarial import AdversarialWeights
 from elepose_core.training.alternation import AlternationConfig
 from elepose_core.training.elepose_paper import PublishedLosses
@@ -34,6 +36,8 @@ else:
     import tomli as tomllib
 
 __all__ = [
+    'AdaptationConfig',
+    'AdapterSource',
     'Experiment',
     'ExperimentConfig',
     'GeometricConfig',
@@ -130,12 +134,45 @@ class GeometricConfig(BaseModel):
     losses: DistillationWeights = DistillationWeights()
 
 
-Experiment: TypeAlias = ExperimentConfig | PublishedConfig | SupervisedConfig | GeometricConfig
+class AdapterSource(BaseModel):
+    """Where an adapter's task comes from.
+
+    Attributes:
+        wild: PoseSet with keypoints as detectors or annotators mark them.
+        run: Folder of the run whose lifter gets the adapter; its sections `lifter` and `prior`
+            must be repeated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    wild: str = ''
+    run: str = ''
+
+
+class AdaptationConfig(BaseModel):
+    """All settings of one run that gives a trained lifter a domain adapter."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    recipe: Literal['adapter'] = 'adapter'
+    source: AdapterSource = AdapterSource()
+    lifter: LifterConfig = LifterConfig()
+    prior: PriorConfig = PriorConfig()
+    adapter: AdapterConfig = AdapterConfig()
+    judges: DiscriminatorConfig = DiscriminatorConfig()
+    adaptation: AdaptationWeights = AdaptationWeights()
+    training: TrainingConfig = TrainingConfig(steps=3000, average=0.998)
+
+
+Experiment: TypeAlias = (
+    ExperimentConfig | PublishedConfig | SupervisedConfig | GeometricConfig | AdaptationConfig
+)
 # By the method of the command that takes it; the first is taken where no file names one.
 _RECIPES: dict[str, dict[str, type[Experiment]]] = {
     'elepose': {'elevation': ExperimentConfig, 'published': PublishedConfig},
     'supervised': {'supervised': SupervisedConfig},
     'geometric': {'geometric': GeometricConfig},
+    'adapter': {'adapter': AdaptationConfig},
 }
 
 

@@ -205,6 +205,7 @@ def test_wheel_and_sdist_hold_what_the_installed_package_needs(tmp_path: Path) -
         'elepose_core/py.typed',
         'elepose_ros/py.typed',
         'elepose_core/body/anny_small.npz',
+        'elepose_core/data/detector_noise.json',
         'elepose_core/bundles/default.elepose/manifest.json',
         'elepose_core/bundles/default.elepose/lifter.onnx',
         'elepose_core/bundles/default.elepose/README.md',

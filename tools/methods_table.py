@@ -63,6 +63,23 @@ ROWS = {
         'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
         '--config configs/finetuned.toml',
     ),
+    'geometric': Row(
+        'geometric self-supervision',
+        '2D',
+        f'geometric {_MOCAP_2D} --config configs/geometric.toml',
+        bundle='geometric',
+    ),
+    'self_consistency': Row(
+        '... without its judges',
+        '2D',
+        f'geometric {_MOCAP_2D} --config configs/geometric.toml '
+        '--set adversarial_losses.frame=0 --set adversarial_losses.motion=0',
+    ),
+    'geometric_published': Row(
+        '... with the new views of the paper',
+        '2D',
+        f'geometric {_MOCAP_2D} --config configs/geometric.toml --set views.views=published',
+    ),
 }
 
 _Cell = tuple[str, str, str]

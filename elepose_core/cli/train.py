@@ -10,7 +10,7 @@ import tyro
 
 __all__ = ['MethodName', 'train']
 
-MethodName = Literal['elepose', 'supervised', 'geometric']
+MethodName = Literal['elepose', 'supervised', 'geometric', 'adapter']
 
 
 def train(

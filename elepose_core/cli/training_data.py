@@ -48,13 +48,13 @@ class LabelledPoses(NamedTuple):
     elevation_rad: Tensor
 
 
-def complete_poses(data: Sequence[Path]) -> Keypoints2D:
+def complete_poses(data: Sequence[Path], least: int = _ENOUGH_POSES) -> Keypoints2D:
     """Read all files and keep the poses without a missing joint: they are the truth to learn.
 
     Raises:
         InputError: A file is no PoseSet, frame rates differ, or too few poses are complete.
     """
-    return _joined(data, [PoseSet.load(path) for path in data])
+    return _joined(data, [PoseSet.load(path) for path in data], least)
 
 
 def labelled_poses(data: Sequence[Path]) -> LabelledPoses:
@@ -107,7 +107,9 @@ def _complete(poses: PoseSet) -> NDArray[np.bool_]:
     return np.asarray(whole)
 
 
-def _joined(data: Sequence[Path], sets: Sequence[PoseSet]) -> Keypoints2D:
+def _joined(
+    data: Sequence[Path], sets: Sequence[PoseSet], least: int = _ENOUGH_POSES
+) -> Keypoints2D:
     parts: list[tuple[NDArray[Any], ...]] = []
     clips = people = 0
     for poses in sets:
@@ -120,10 +122,10 @@ def _joined(data: Sequence[Path], sets: Sequence[PoseSet]) -> Keypoints2D:
         parts.append((rays, clip + clips, poses.frame_index[complete], person[clip] + people))
         clips, people = clips + len(found), people + len(known)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    if len(columns[0]) < _ENOUGH_POSES:
+    if len(columns[0]) < least:
         files = ', '.join(str(path) for path in data)
         raise InputError(
-            f'{files}: {len(columns[0])} poses have all joints; expected {_ENOUGH_POSES} or more'
+            f'{files}: {len(columns[0])} poses have all joints; expected {least} or more'
         )
     tensors = [torch.from_numpy(column) for column in columns]
     rates = {path: poses.fps for path, poses in zip(data, sets, strict=True)}

@@ -13,6 +13,7 @@ from elepose_core.geometry.virtual_camera import (
     rotated,
     up_from_elevation_and_roll,
 )
+from elepose_core.models.adapter import PoseAdapter
 from elepose_core.models.completion import assumed_roll, whole
 from elepose_core.models.lifter import Lifted, Lifter, UpEstimate
 from elepose_core.models.observation import Observation, observe
@@ -34,6 +35,8 @@ class LiftingGraph(nn.Module):
     Attributes:
         lifter: Trained.
         prior: Conditional density of complete poses.
+        adapter: Brings the keypoints of detectors to those that the lifter learned from; None
+            where they are alike.
         sigma_factor: (17,) from the lifter's sigma to the calibrated one.
         surprise_quantiles: (Q,) rising quantiles of -log p over training poses.
     """
@@ -41,10 +44,13 @@ class LiftingGraph(nn.Module):
     sigma_factor: Tensor
     surprise_quantiles: Tensor
 
-    def __init__(self, lifter: Lifter, prior: FlowPrior) -> None:
+    def __init__(
+        self, lifter: Lifter, prior: FlowPrior, adapter: PoseAdapter | None = None
+    ) -> None:
         super().__init__()
         self.lifter = lifter
         self.prior = prior
+        self.adapter = adapter
         self.register_buffer('sigma_factor', torch.ones(_JOINTS))
         self.register_buffer('surprise_quantiles', torch.linspace(-50.0, 150.0, 101))
 
@@ -110,7 +116,8 @@ class LiftingGraph(nn.Module):
         visible = (finite & (scores > 0)).to(rays.dtype)
         seen = observe(torch.where(visible[..., None] > 0, rays, 0.0), visible)
         _, told_roll = elevation_and_roll(rotated(up_cam, seen.rotation))
-        return whole(seen, self.lifter.completion(seen, assumed_roll(told_roll, up_variance)))
+        seen = whole(seen, self.lifter.completion(seen, assumed_roll(told_roll, up_variance)))
+        return seen if self.adapter is None else self.adapter(seen)
 
     def _surprise(self, seen: Observation, elevation: Tensor) -> Tensor:
         components = self.prior.whitened(scaled_pose(seen.pose_2d))

@@ -81,7 +81,9 @@ def _changed(experiment: Experiment) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize('recipe', ['elevation', 'published', 'supervised', 'geometric'])
+@pytest.mark.parametrize(
+    'recipe', ['elevation', 'published', 'supervised', 'geometric', 'adapter']
+)
 def test_every_setting_is_set_written_and_read_back(recipe: str, tmp_path: Path) -> None:
     path = tmp_path / 'a.toml'
     path.write_text(f'recipe = "{recipe}"')

@@ -26,6 +26,7 @@ from elepose_core.data.views import (
     without_truth,
 )
 from elepose_core.errors import InputError, shown
+from elepose_core.geometry.camera import project
 from elepose_core.geometry.resection import FittedCamera, camera_from_points
 
 __all__ = ['FPS', 'TEST_SUBJECTS', 'TRAIN_SUBJECTS', 'read_human36m']
@@ -44,6 +45,7 @@ _UP_WORLD = np.array([0.0, 0.0, 1.0])
 # Detectors are some 6 px off; those who pair another camera or action are hundreds off.
 _LARGEST_RESIDUAL_PX = 20.0
 _EVERY_64TH = 64
+_EVERY_TENTH = 10  # frame is enough to see whether 2D and 3D belong together
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def read_human36m(
     if keypoints != 'gt' and exact.exists():
         pairs = list(_recordings(folder, 'gt'))
     cameras, remark = _cameras(pairs)
+    remarks = (remark, *_far_off(recordings, cameras, keypoints))
     views: dict[str, list[View]] = {'train': [], 'test': []}
     for recording in progress(recordings, len(recordings)):
         part = 'test' if recording.subject in TEST_SUBJECTS else 'train'
@@ -101,7 +104,7 @@ def read_human36m(
         sets['test'] = joined(views['test'], FPS, f'{told}, test subjects, all frames')
         rows = np.flatnonzero(sets['test'].frame_index % _EVERY_64TH == 0)
         sets['test_every_64th'] = sets['test'].select(rows)
-    return Converted(sets, (remark,))
+    return Converted(sets, remarks)
 
 
 def _recordings(folder: Path, keypoints: str) -> Iterator[_Recording]:
@@ -192,6 +195,37 @@ def _cameras(recordings: list[_Recording]) -> tuple[dict[str, list[FittedCamera]
         f'{len(every)} cameras fitted to 2D and 3D; median residual {min(every):.2g} to '
         f'{max(every):.2g} px'
     )
+
+
+def _far_off(
+    recordings: list[_Recording], cameras: dict[str, list[FittedCamera]], keypoints: str
+) -> list[str]:
+    """Return a remark on each recording whose keypoints lie elsewhere than its joints.
+
+    Raises:
+        InputError: Most do: the archive has another layout of joints.
+    """
+    off = {}
+    for recording in recordings:
+        some = slice(None, None, _EVERY_TENTH)
+        by_camera = [
+            np.linalg.norm(
+                project(c.in_camera(recording.joints_m[some]), c.camera) - p[some], axis=-1
+            )
+            for c, p in zip(cameras[recording.subject], recording.keypoints_px, strict=True)
+        ]
+        off[f'{recording.subject} {recording.name}'] = float(np.median(by_camera))
+    typical = float(np.median(list(off.values())))
+    if not typical <= _LARGEST_RESIDUAL_PX:
+        raise InputError(
+            f'2D poses {keypoints} are {typical:.0f} px from the joints in the median; expected '
+            f'less than {_LARGEST_RESIDUAL_PX:g}, keypoints of the 17 joints of Human3.6M in order'
+        )
+    return [
+        f'{name}: keypoints are {distance:.0f} px from the joints; is its 3D truth good?'
+        for name, distance in off.items()
+        if not distance <= _LARGEST_RESIDUAL_PX
+    ]
 
 
 def _views(recording: _Recording, cameras: list[FittedCamera], stride: int) -> Iterator[View]:

@@ -199,6 +199,37 @@ def test_2d_of_another_action_is_not_taken_for_a_camera(tmp_path: Path) -> None:
         read(archives(tmp_path, positions_2d={'S9': {'Walking': seen}}))
 
 
+def test_keypoints_of_another_layout_are_refused(tmp_path: Path) -> None:
+    """Detectron's archives have COCO's 17: nose, eyes, ears, shoulders, ..."""
+    toy_human36m(tmp_path, frames=60)
+    with np.load(tmp_path / 'data_2d_h36m_gt.npz', allow_pickle=True) as archive:
+        positions = archive['positions_2d'].item()
+    coco = [9, 10, 10, 10, 10, 11, 14, 12, 15, 13, 16, 4, 1, 5, 2, 6, 3]
+    for actions in positions.values():
+        for name, seen in actions.items():
+            actions[name] = [camera[:, coco] for camera in seen]
+    np.savez(tmp_path / 'data_2d_h36m_detectron.npz', positions_2d=positions)
+    with pytest.raises(InputError, match=r'keypoints of the 17 joints of Human3\.6M in order'):
+        read(tmp_path, 'detectron')
+    (tmp_path / 'data_2d_h36m_gt.npz').unlink()
+    with pytest.raises(InputError, match=r'px apart in the median|no camera fits'):
+        read(tmp_path, 'detectron')
+
+
+def test_a_recording_whose_truth_is_shifted_is_remarked_on(tmp_path: Path) -> None:
+    toy_human36m(tmp_path, frames=60)
+    with np.load(tmp_path / 'data_2d_h36m_gt.npz', allow_pickle=True) as archive:
+        positions = archive['positions_2d'].item()
+    shifted = [camera + 40 for camera in positions['S9']['Sitting 1']]
+    positions['S9']['Sitting 1'] = shifted
+    np.savez(tmp_path / 'data_2d_h36m_cpn.npz', positions_2d=positions)
+    found = read(tmp_path, 'cpn')
+    assert found.remarks[1:] == (
+        'S9 Sitting 1: keypoints are 57 px from the joints; is its 3D truth good?',
+    )
+    assert len(found.sets['test']) == 8 * 60
+
+
 def test_rates_that_do_not_divide_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match='fps is 30; expected one of 1, 2, 5, 10, 25, 50'):
         read(folder, fps=30)

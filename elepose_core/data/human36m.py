@@ -78,7 +78,8 @@ def read_human36m(
 
     Source: github.com/facebookresearch/VideoPose3D, data/prepare_data_h36m.py and
         common/h36m_dataset.py, read for the layout; protocols of VideoPose3D (all frames) and of
-        ElePose's preprocessing (every 64th frame of the test subjects).
+        github.com/anibali/h36m-fetch, process_all.py, which ElePose starts from (every 64th frame
+        of the test subjects).
         Differs: cameras are fitted to the pairs, lens included, and the lens is taken out of the
         keypoints; their table of cameras is not needed.
     """

@@ -77,8 +77,10 @@ _ACTIVITIES = (
     *('stand_walk', 'exercise', 'sit_on_chair', 'reach_crouch', 'on_floor', 'sports'),
     'miscellaneous',
 )
-# 2D and 3D of the set are 0.003 px apart; another camera's are hundreds apart.
+# 2D and 3D of the training set are 0.003 px apart; another camera's are hundreds apart.
 _LARGEST_RESIDUAL_PX = 5.0
+# How exact those of the test set are is written nowhere; the command says what it found.
+_LARGEST_TEST_RESIDUAL_PX = 20.0
 
 
 def read_mpi_inf_3dhp(folder: Path, fps: int, progress: Progress[tuple[str, str]]) -> Converted:
@@ -218,10 +220,10 @@ def _test_views(folder: Path, name: str) -> tuple[list[View], str]:
         )
     except InputError as error:
         raise InputError(f'{path}: {error}') from None
-    if not fitted.residual_px <= _LARGEST_RESIDUAL_PX:
+    if not fitted.residual_px <= _LARGEST_TEST_RESIDUAL_PX:
         raise InputError(
             f'{path}: no camera brings annot3 to annot2, the best is {fitted.residual_px:.0f} px '
-            f'off; expected less than {_LARGEST_RESIDUAL_PX:g}'
+            f'off; expected less than {_LARGEST_TEST_RESIDUAL_PX:g}'
         )
     calibrations = folder.parent / 'test_util' / 'camera_calibration' / calibration
     up, told = None, f'elevation unknown without {calibrations}'

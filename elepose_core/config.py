@@ -17,16 +17,21 @@ from elepose_core.errors import InputError
 from elepose_core.files import replacing
 from elepose_core.losses import AlternationWeights, DiscoveryWeights, DistillationWeights
 from elepose_core.models.adapter import AdapterConfig
+from elepose_core.models.body_student import StudentConfig
 from elepose_core.models.discriminator import DiscriminatorConfig
 from elepose_core.models.elepose_paper import ElePoseLifterConfig
 from elepose_core.models.teacher import LifterConfig
+from elepose_core.models.temporal import TemporalConfig
 from elepose_core.priors.flow import PriorConfig
 from elepose_core.refinement.clips import RefinementConfig
 from elepose_core.training.adaptation import AdaptationWeights
 from elepose_core.training.adversarial import AdversarialWeights
 from elepose_core.training.alternation import AlternationConfig
+from elepose_core.training.body_lessons import BodyWeights
+from elepose_core.training.clip_teaching import ClipWeights, WindowConfig
 from elepose_core.training.elepose_paper import PublishedLosses
 from elepose_core.training.geometric import GeometricWeights, ViewsConfig
+from elepose_core.training.joint_bodies import JointWeights
 from elepose_core.training.loop import StageConfig, TrainingConfig
 from elepose_core.training.sampling import SamplingConfig
 
@@ -41,6 +46,7 @@ __all__ = [
     'Experiment',
     'ExperimentConfig',
     'GeometricConfig',
+    'PoseNet3DConfig',
     'PublishedConfig',
     'SupervisedConfig',
     'read_experiment',
@@ -134,6 +140,40 @@ class GeometricConfig(BaseModel):
     losses: DistillationWeights = DistillationWeights()
 
 
+class PoseNet3DConfig(BaseModel):
+    """All settings of one run of PoseNet3D.
+
+    Four stages: `frames` trains a teacher of single frames against judges, `teacher` that of
+    clips, `student` the bodies that are deployed, `training` teacher and student together.
+    `training.seed` seeds all of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    recipe: Literal['posenet3d'] = 'posenet3d'
+    lifter: LifterConfig = LifterConfig(width=256, blocks=3, elevation_width=128)
+    temporal: TemporalConfig = TemporalConfig(width=192)
+    judges: DiscriminatorConfig = DiscriminatorConfig()
+    prior: PriorConfig = PriorConfig(steps=1000, width=128)
+    bodies: StudentConfig = StudentConfig()
+    sampling: SamplingConfig = SamplingConfig(stretched_share=0.0)
+    views: ViewsConfig = ViewsConfig()
+    windows: WindowConfig = WindowConfig()
+    frames: StageConfig = StageConfig(steps=7000, batch_size=128)
+    frame_losses: GeometricWeights = GeometricWeights()
+    adversarial_losses: AdversarialWeights = AdversarialWeights()
+    teacher: StageConfig = StageConfig(steps=2500, batch_size=16, learning_rate=3e-4)
+    teacher_losses: ClipWeights = ClipWeights()
+    student: StageConfig = StageConfig(
+        steps=6000, batch_size=16, learning_rate=1e-3, average=0.998
+    )
+    student_losses: BodyWeights = BodyWeights()
+    training: TrainingConfig = TrainingConfig(
+        steps=1000, batch_size=16, learning_rate=1e-4, average=0.998
+    )
+    losses: JointWeights = JointWeights()
+
+
 class AdapterSource(BaseModel):
     """Where an adapter's task comes from.
 
@@ -165,13 +205,19 @@ class AdaptationConfig(BaseModel):
 
 
 Experiment: TypeAlias = (
-    ExperimentConfig | PublishedConfig | SupervisedConfig | GeometricConfig | AdaptationConfig
+    ExperimentConfig
+    | PublishedConfig
+    | SupervisedConfig
+    | GeometricConfig
+    | AdaptationConfig
+    | PoseNet3DConfig
 )
 # By the method of the command that takes it; the first is taken where no file names one.
 _RECIPES: dict[str, dict[str, type[Experiment]]] = {
     'elepose': {'elevation': ExperimentConfig, 'published': PublishedConfig},
     'supervised': {'supervised': SupervisedConfig},
     'geometric': {'geometric': GeometricConfig},
+    'posenet3d': {'posenet3d': PoseNet3DConfig},
     'adapter': {'adapter': AdaptationConfig},
 }
 

@@ -31,6 +31,7 @@ def evaluate(
     roll_deg: float = 0.0,
     up: Literal['estimated', 'true'] = 'estimated',
     window_s: float | None = None,
+    stage: str | None = None,
     seed: int = 0,
 ) -> None:
     """Measure a bundle or a training run on poses with 3D truth.
@@ -47,6 +48,7 @@ def evaluate(
         roll_deg: Turn each clip's image by a random angle within +- this.
         up: true tells the lifter the true up direction.
         window_s: Temporal mode: cut clips into windows of so many seconds and refine each.
+        stage: Of a run: measure what an earlier stage ended with, such as teacher.
         seed: Of everything random.
     """
     from elepose_core.data.poseset import PoseSet
@@ -70,7 +72,7 @@ def evaluate(
             f'data is {", ".join(map(str, data)) or "empty"}; expected PoseSet files with '
             'different names'
         )
-    lift_for = _lifts_of(model, window_s)
+    lift_for = _lifts_of(model, window_s, stage)
     measured = {}
     for path in data:
         poses = PoseSet.load(path)
@@ -93,13 +95,18 @@ def evaluate(
         print(write_report(report, Path(model).name, measured, conditions))
 
 
-def _lifts_of(model: str, window_s: float | None) -> Callable[['PoseSet'], 'Lift']:
+def _lifts_of(
+    model: str, window_s: float | None, stage: str | None
+) -> Callable[['PoseSet'], 'Lift']:
     """Return what gives the lifter of a set: temporal methods must know its clips."""
     if (Path(model) / 'config.toml').is_file():
         from elepose_core.cli.run_reader import lift_of_run
 
-        return partial(lift_of_run, Path(model))
+        return partial(lift_of_run, Path(model), stage=stage)
     from elepose_core.errors import InputError
+
+    if stage is not None:
+        raise InputError(f'stage is {stage!r}, but {model} is no run; expected a run folder')
     from elepose_core.runtime.predictor import Predictor
 
     predictor = Predictor(model, threads=2)

@@ -20,10 +20,33 @@ from elepose_core.training.checkpoint import load_checkpoint
 __all__ = ['lift_of_run', 'lift_of_teacher', 'read_run']
 
 
-def lift_of_run(run: Path, poses: PoseSet) -> Lift:
-    """Return what the protocol measures of a run on a set; errors see `read_run`."""
+def lift_of_run(run: Path, poses: PoseSet, stage: str | None = None) -> Lift:
+    """Return what the protocol measures of a run, or of one of its stages, on a set.
+
+    Raises:
+        InputError: See `read_run`; or the method has no such stage that can be measured.
+    """
+    if stage is not None:
+        return _lift_of_stage(run, stage, poses)
     module, method, _ = read_run(run)
     return method.lift(module, poses)
+
+
+def _lift_of_stage(run: Path, stage: str, poses: PoseSet) -> Lift:
+    experiment = read_experiment(run / 'config.toml')
+    method = method_of(experiment)
+    if stage not in method.of_stage:
+        known = ', '.join(method.of_stage) or 'none'
+        raise InputError(
+            f'stage is {stage!r}; expected one of the method {method.name} to measure: {known}'
+        )
+    module = method.of_stage[stage](experiment)
+    state = load_checkpoint(run / stage / 'last.pt')
+    try:
+        module.load_state_dict(state['exported'])
+    except (KeyError, RuntimeError):
+        raise InputError(f'{run / stage}: the checkpoint does not fit config.toml') from None
+    return method.lift(module.eval(), poses)
 
 
 def read_run(run: Path) -> tuple[nn.Module, Method, dict[str, Any]]:

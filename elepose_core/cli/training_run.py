@@ -81,8 +81,9 @@ class TrainingRun:
             _tell_end(progress, self._steps(until))
 
     def _steps(self, until: str | None) -> int:
-        stage = {None: 'training', 'distillation': 'training', 'refinement': 'alternation'}
-        return int(getattr(self._experiment, stage.get(until, str(until))).steps)
+        stage = {'distillation': 'training', 'joint': 'training', 'refinement': 'alternation'}
+        named = 'training' if until is None else stage.get(until, until)
+        return int(getattr(self._experiment, named).steps)
 
     def _begin(self, data: Sequence[Path], facts: Mapping[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

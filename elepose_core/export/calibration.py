@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from elepose_core.errors import InputError
 from elepose_core.geometry.alignment import scale_aligned
 from elepose_core.metrics import joint_errors_mm, root_centred
+from elepose_core.models.body_graph import BodyGraph
 from elepose_core.models.graph import LiftingGraph, unknown_up
 from elepose_core.skeleton import H36M_17
 
 __all__ = ['calibrate_plausibility', 'calibrate_sigma']
 
 Float32 = NDArray[np.float32]
+Calibrated = LiftingGraph | BodyGraph
 
 # Share of errors that sigma is to hold.
 _WITHIN = 0.68
@@ -27,13 +29,14 @@ _ENOUGH_POSES = 256
 
 
 @torch.no_grad()
-def calibrate_sigma(graph: LiftingGraph, rays: Float32, scores: Float32, joints: Float32) -> None:
+def calibrate_sigma(graph: Calibrated, rays: Float32, scores: Float32, joints: Float32) -> None:
     """Set one factor per joint so that 68 % of its errors lie within its sigma.
 
     Args:
         graph: Its `sigma_factor` is set.
-        rays: (N, 17, 2) poses that training did not see.
-        scores: (N, 17).
+        rays: (N, 17, 2) poses that training did not see, or (N, T, 17, 2) windows of a graph of
+            bodies, whose last frames count.
+        scores: (N, 17) or (N, T, 17).
         joints: (N, 17, 3) their truth, camera frame, any unit; NaN = unknown.
 
     Raises:
@@ -44,7 +47,7 @@ def calibrate_sigma(graph: LiftingGraph, rays: Float32, scores: Float32, joints:
     rays, scores, joints = _enough(rows, rays, scores, joints)
     seen = torch.from_numpy(rays)
     outputs = graph(seen, torch.from_numpy(scores), *unknown_up(seen))
-    lifted, _, sigma, _, _ = (output.double().numpy() for output in outputs)
+    lifted, sigma = (outputs[index].double().numpy() for index in (0, 2))
     pose, truth = root_centred(lifted), root_centred(joints.astype(np.float64))
     aligned = scale_aligned(pose, truth)
     factor = np.linalg.norm(aligned, axis=(1, 2)) / np.linalg.norm(pose, axis=(1, 2))
@@ -56,20 +59,20 @@ def calibrate_sigma(graph: LiftingGraph, rays: Float32, scores: Float32, joints:
 
 
 @torch.no_grad()
-def calibrate_plausibility(graph: LiftingGraph, rays: Float32, scores: Float32) -> None:
+def calibrate_plausibility(graph: Calibrated, rays: Float32, scores: Float32) -> None:
     """Set the quantiles that plausibility counts by, from usual poses as detectors see them.
 
     Args:
         graph: Its `surprise_quantiles` are set.
-        rays: (N, 17, 2) usual poses.
-        scores: (N, 17).
+        rays: (N, 17, 2) usual poses, or (N, T, 17, 2) windows that end with them.
+        scores: (N, 17) or (N, T, 17).
 
     Raises:
         InputError: Too few poses have all joints.
     """
     rays, scores = _enough(_complete(rays, scores), rays, scores)
     random = np.random.default_rng(0)
-    size = np.linalg.norm(rays - rays[:, :1], axis=-1).mean(1)[:, None, None]
+    size = np.linalg.norm(rays - rays[..., :1, :], axis=-1).mean(-1)[..., None, None]
     spread = random.uniform(0, _NOISE, size.shape) * size
     shaken = rays + np.float32(random.normal(size=rays.shape) * spread)
     hidden = random.random(scores.shape) < _HIDDEN_SHARE
@@ -81,7 +84,8 @@ def calibrate_plausibility(graph: LiftingGraph, rays: Float32, scores: Float32) 
 
 
 def _complete(rays: Float32, scores: Float32) -> NDArray[np.bool_]:
-    return np.asarray(np.isfinite(rays).all((1, 2)) & (scores > 0).all(1))
+    rays, scores = (values.reshape(len(rays), -1) for values in (rays, scores))
+    return np.asarray(np.isfinite(rays).all(1) & (scores > 0).all(1))
 
 
 def _enough(rows: NDArray[np.bool_], *columns: Float32) -> tuple[Float32, ...]:

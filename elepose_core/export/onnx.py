@@ -23,9 +23,12 @@ from elepose_core.export.parity import (
     change_when_panned,
     largest_differences,
 )
+from elepose_core.models.body_graph import BODY_OUTPUT_NAMES, BodyGraph
 from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES, LiftingGraph
 
-__all__ = ['OPSET', 'PAN_TOLERANCE', 'PARITY_TOLERANCE', 'Precision', 'export_bundle']
+__all__ = ['OPSET', 'PAN_TOLERANCE', 'PARITY_TOLERANCE', 'Exported', 'Precision', 'export_bundle']
+
+Exported = LiftingGraph | BodyGraph
 
 OPSET = 18
 Precision = Literal['float32', 'float16']
@@ -40,7 +43,7 @@ _LARGE = 1024
 
 
 def export_bundle(
-    graph: LiftingGraph,
+    graph: Exported,
     folder: Path,
     manifest: Manifest,
     rays: NDArray[np.float32],
@@ -53,8 +56,9 @@ def export_bundle(
         graph: Trained and calibrated.
         folder: Name of the bundle, `<name>.elepose`.
         manifest: Everything that is known; names, opset, sha256 and parity are filled in.
-        rays: (N, 17, 2) real poses, N >= 64; a third of them is also lifted with hidden joints.
-        scores: (N, 17).
+        rays: (N, 17, 2) real poses, or (N, T, 17, 2) windows of a graph of bodies, N >= 64; a
+            third of them is also lifted with hidden joints.
+        scores: (N, 17) or (N, T, 17).
         precision: Of the stored weights; the graph computes in float32.
 
     Raises:
@@ -65,13 +69,14 @@ def export_bundle(
     if len(rays) < max(PARITY_BATCHES):
         raise InputError(f'{len(rays)} poses are given; expected {max(PARITY_BATCHES)} or more')
     graph = graph.eval()
+    outputs = BODY_OUTPUT_NAMES if isinstance(graph, BodyGraph) else OUTPUT_NAMES
     known = manifest.model_copy(
-        update={'input_names': INPUT_NAMES, 'output_names': OUTPUT_NAMES, 'opset': OPSET}
+        update={'input_names': INPUT_NAMES, 'output_names': outputs, 'opset': OPSET}
     )
-    serialized = _serialized(graph)
+    serialized = _serialized(graph, rays.shape[1:], outputs)
     if precision == 'float16':
         serialized = _with_half_weights(serialized)
-    differences = largest_differences(graph, serialized, rays, scores)
+    differences = largest_differences(graph, serialized, rays, scores, outputs)
     _check(differences, precision)
     panned = change_when_panned(serialized, rays, scores)
     if not panned <= PAN_TOLERANCE:
@@ -105,11 +110,16 @@ def _write(path: Path, serialized: bytes) -> None:
     path.write_bytes(serialized)
 
 
-def _serialized(trained: LiftingGraph) -> bytes:
+def _serialized(trained: Exported, of_one: tuple[int, ...], outputs: tuple[str, ...]) -> bytes:
     graph = copy.deepcopy(trained)
     graph.add_module('prior', CompactPrior(trained.prior))
     level = torch.tensor([[0.0, -1.0, 0.0]]).expand(2, 3)
-    example = (torch.randn(2, 17, 2) * 0.1, torch.ones(2, 17), level, torch.ones(2))
+    example = (
+        torch.randn(2, *of_one) * 0.1,
+        torch.ones(2, *of_one[:-1]),
+        level,
+        torch.ones(2),
+    )
     batch = torch.export.Dim('batch', min=1, max=4096)
     shapes = {name: {0: batch} for name in INPUT_NAMES}
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
@@ -121,7 +131,7 @@ def _serialized(trained: LiftingGraph) -> bytes:
             example,
             dynamo=True,
             input_names=list(INPUT_NAMES),
-            output_names=list(OUTPUT_NAMES),
+            output_names=list(outputs),
             dynamic_shapes=shapes,
             opset_version=OPSET,
             verbose=False,

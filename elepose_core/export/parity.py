@@ -8,8 +8,9 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES, LiftingGraph
+from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES
 
 __all__ = ['PARITY_BATCHES', 'change_when_panned', 'largest_differences']
 
@@ -21,7 +22,11 @@ _PANS_DEG = (-25.0, 10.0, 25.0)
 
 
 def largest_differences(
-    graph: LiftingGraph, serialized: bytes, rays: Float32, scores: Float32
+    graph: nn.Module,
+    serialized: bytes,
+    rays: Float32,
+    scores: Float32,
+    outputs: tuple[str, ...] = OUTPUT_NAMES,
 ) -> dict[str, dict[str, float]]:
     """Return the largest difference between torch and ONNX by batch size and output."""
     session = _session(serialized)
@@ -30,7 +35,7 @@ def largest_differences(
     scores[::3][random.random(scores[::3].shape) < 0.2] = 0.0
     result: dict[str, dict[str, float]] = {}
     for size in PARITY_BATCHES:
-        worst = np.zeros(len(OUTPUT_NAMES))
+        worst = np.zeros(len(outputs))
         for start in range(0, min(len(rays) - size + 1, 4 * size), size):
             rows = slice(start, start + size)
             up = np.tile(np.array([0.0, -0.98, -0.2], np.float32), (size, 1))
@@ -40,10 +45,10 @@ def largest_differences(
                 wanted = graph(*(torch.from_numpy(feed) for feed in feeds))
             difference = [
                 np.abs(f - w.numpy()).max()
-                for f, w in zip(_run(session, feeds), wanted, strict=True)
+                for f, w in zip(_run(session, feeds, outputs), wanted, strict=True)
             ]
             worst = np.maximum(worst, difference)
-        result[str(size)] = dict(zip(OUTPUT_NAMES, worst.tolist(), strict=True))
+        result[str(size)] = dict(zip(outputs, worst.tolist(), strict=True))
     return result
 
 
@@ -55,8 +60,9 @@ def change_when_panned(serialized: bytes, rays: Float32, scores: Float32) -> flo
 
     Args:
         serialized: The ONNX graph.
-        rays: (N, 17, 2) real poses; those that would leave the image half-space are left out.
-        scores: (N, 17).
+        rays: (N, 17, 2) real poses, or (N, T, 17, 2) windows; those that would leave the image
+            half-space are left out.
+        scores: (N, 17) or (N, T, 17).
 
     Returns:
         The largest distance, in units of the root's depth.
@@ -68,8 +74,8 @@ def change_when_panned(serialized: bytes, rays: Float32, scores: Float32) -> flo
         cosine, sine = np.cos(angle), np.sin(angle)
         pan = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
         full = np.insert(rays[rows], 2, 1.0, axis=-1) @ pan.T
-        inside = (full[..., 2] > 0.2).all(1)
-        seen = (full[inside, :, :2] / full[inside, :, 2:]).astype(np.float32)
+        inside = (full[..., 2] > 0.2).reshape(len(full), -1).all(1)
+        seen = (full[inside][..., :2] / full[inside][..., 2:]).astype(np.float32)
         found = _relative(session, seen, scores[rows][inside])
         distance = np.linalg.norm(found - straight[inside] @ pan.T, axis=-1)
         worst = float(np.max([worst, distance.max(initial=0.0)]))
@@ -88,5 +94,7 @@ def _session(serialized: bytes) -> Any:
     return onnxruntime.InferenceSession(serialized, providers=['CPUExecutionProvider'])
 
 
-def _run(session: Any, feeds: tuple[Float32, ...]) -> list[Float32]:
-    return list(session.run(list(OUTPUT_NAMES), dict(zip(INPUT_NAMES, feeds, strict=True))))
+def _run(
+    session: Any, feeds: tuple[Float32, ...], outputs: tuple[str, ...] = OUTPUT_NAMES
+) -> list[Float32]:
+    return list(session.run(list(outputs), dict(zip(INPUT_NAMES, feeds, strict=True))))

@@ -10,6 +10,7 @@ them.
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -53,13 +54,26 @@ class BodyShape(NamedTuple):
     Attributes:
         bones: (..., 20, 3) where each of `POSE_BONES` begins.
         joints: (..., 17, 3) layout H36M_17.
-        skin: (..., 80, V) for each bone its share of each vertex: 3 rows of the offset from the
-            bone's beginning times the weight, and the weight.
+        skin: The mesh and all bones, or None.
     """
 
     bones: Tensor
     joints: Tensor
-    skin: Tensor | None
+    skin: 'Skin | None'
+
+
+class Skin(NamedTuple):
+    """The mesh at rest and the way of each of all bones from there to the reference pose.
+
+    Attributes:
+        vertices: (..., V, 3).
+        turns: (..., K, 3, 3).
+        moves: (..., K, 3): a point at rest comes to turns @ point + moves.
+    """
+
+    vertices: Tensor
+    turns: Tensor
+    moves: Tensor
 
 
 class PosedBody(NamedTuple):
@@ -93,53 +107,74 @@ class BodyModel(nn.Module):
 
     vertices: Tensor
     vertices_basis: Tensor
-    heads: Tensor
-    heads_basis: Tensor
-    turns: Tensor
-    turns_basis: Tensor
+    rest: Tensor
+    rest_basis: Tensor
     usual_turns: Tensor
     corner_coefficients: Tensor
     skin_weights: Tensor
+    _all_parents: Tensor
+    _all_ancestors: Tensor
+    _parents: Tensor
+    _ancestors: Tensor
+    _owners: Tensor
+    _chosen: Tensor
+    _joint_points: Tensor
+    _carriers: Tensor
 
     def __init__(self, data: BodyData | None = None) -> None:
         super().__init__()
         data = body_data() if data is None else data
-        for name in (
-            *('vertices', 'vertices_basis', 'heads', 'heads_basis', 'turns', 'turns_basis'),
-            *('usual_turns', 'corner_coefficients'),
-        ):
-            self.register_buffer(name, torch.from_numpy(getattr(data, name)), persistent=False)
-        self.register_buffer('skin_weights', _dense(data), persistent=False)
+        marks = [data.nose_vertex, data.top_vertex]
+        parts = (data.heads, data.turns, data.vertices[marks])
+        shapes = (data.heads_basis, data.turns_basis, data.vertices_basis[:, marks])
+        count = len(data.heads_basis)
+        owners, parents = _owners(data), [max(int(p), 0) for p in data.bone_parents]
+        tables = {
+            'vertices': torch.from_numpy(data.vertices),
+            'vertices_basis': torch.from_numpy(data.vertices_basis),
+            # Heads, turns and landmarks of the head in one row, for one product.
+            'rest': torch.from_numpy(np.concatenate([part.ravel() for part in parts])),
+            'rest_basis': torch.from_numpy(
+                np.concatenate([part.reshape(count, -1) for part in shapes], axis=1)
+            ),
+            'usual_turns': torch.from_numpy(data.usual_turns),
+            'corner_coefficients': torch.from_numpy(data.corner_coefficients),
+            'skin_weights': _dense(data),
+            '_all_parents': torch.tensor(parents),
+            '_all_ancestors': _ancestors(parents),
+            '_parents': torch.tensor([max(parent, 0) for parent in _POSE_PARENTS]),
+            '_ancestors': _ancestors([max(parent, 0) for parent in _POSE_PARENTS]),
+            '_owners': torch.tensor(owners),
+            '_chosen': torch.tensor([data.bone_names.index(name) for name in POSE_BONES]),
+            '_joint_points': _joint_points(data),
+            '_carriers': torch.tensor([POSE_BONES.index(goes) for goes in _carriers()]),
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
         self.joint_offset = nn.Parameter(torch.zeros(len(H36M_17), 3))
-        self._levels = _levels([int(parent) for parent in data.bone_parents])
-        self._named = {name: bone for bone, name in enumerate(data.bone_names)}
-        self._members = _members(data)
-        self._landmarks = [data.nose_vertex, data.top_vertex]
-        self._carrier = [POSE_BONES.index(goes) for goes in _carriers()]
+        self._head = data.bone_names.index('head')
 
     def shape(self, phenotypes: Tensor, with_skin: bool = True) -> BodyShape:
         """Return people by their phenotypes (B, 6), each 0..1, in the order of `PHENOTYPES`."""
         coefficients = _corner_weights(phenotypes) @ self.corner_coefficients
-        heads = self.heads + _blend(coefficients, self.heads_basis)
-        turns = self.turns + _blend(coefficients, self.turns_basis)
-        turns = nearest_rotation(turns, self.usual_turns)
-        places = self._reference_places(heads, turns)
-        # From a point at rest to the reference pose: turns @ point + moves.
+        count = len(self.usual_turns)
+        rest = self.rest + coefficients @ self.rest_basis
+        heads, turns, marks = torch.tensor_split(rest, (3 * count, 12 * count), dim=1)
+        heads, marks = heads.reshape(-1, count, 3), marks.reshape(-1, 2, 3)
+        turns = nearest_rotation(turns.reshape(-1, count, 3, 3), self.usual_turns)
+        # Where a bone begins goes with its parent; the root stays.
+        steps = heads - _of(heads, self._all_parents, 1)
+        steps = _applied(_of(turns, self._all_parents, 1), steps)
+        places = self._all_ancestors @ steps
         moves = places - _applied(turns, heads)
-        vertices: Tensor | None = None
+        marks = marks @ turns[:, self._head].transpose(1, 2) + moves[:, self._head, None]
+        joints = self._joint_points @ torch.cat([places, marks], dim=1)
+        skin = None
         if with_skin:
-            vertices = self.vertices + _blend(coefficients, self.vertices_basis)
-            landmarks = vertices[:, self._landmarks]
-        else:
-            landmarks = self.vertices[self._landmarks] + _blend(
-                coefficients, self.vertices_basis[:, self._landmarks]
-            )
-        head = self._named['head']
-        landmarks = landmarks @ turns[:, head].transpose(1, 2) + moves[:, head, None]
-        bones = places[:, [self._named[name] for name in POSE_BONES]]
-        joints = self._reference_joints(places, landmarks)
-        skin = None if vertices is None else self._skin(vertices, turns, moves, bones)
-        return BodyShape(bones, joints, skin)
+            basis = self.vertices_basis.flatten(1)
+            vertices = self.vertices + (coefficients @ basis).reshape(-1, *self.vertices.shape)
+            skin = Skin(vertices, turns, moves)
+        return BodyShape(_of(places, self._chosen, 1), joints, skin)
 
     def forward(self, shape: BodyShape, orientations: Tensor, place: Tensor) -> PosedBody:
         """Pose people.
@@ -149,54 +184,28 @@ class BodyModel(nn.Module):
             orientations: (..., 20, 3, 3) of `POSE_BONES` in the camera frame; see `oriented`.
             place: (..., 3) of the pelvis, metres.
         """
-        parents = pose_parents()
-        # Where a bone begins goes with its parent.
-        steps = shape.bones - shape.bones[..., [max(p, 0) for p in parents], :]
-        steps = _applied(orientations[..., [max(p, 0) for p in parents], :, :], steps)
-        starts = _ancestors(parents, steps) @ steps
-        arms = shape.joints + self.joint_offset - shape.bones[..., self._carrier, :]
-        joints = _applied(orientations[..., self._carrier, :, :], arms)
-        joints = joints + starts[..., self._carrier, :]
+        steps = shape.bones - _of(shape.bones, self._parents, -2)
+        steps = _applied(_of(orientations, self._parents, -3), steps)
+        starts = self._ancestors @ steps
+        arms = shape.joints + self.joint_offset - _of(shape.bones, self._carriers, -2)
+        joints = _applied(_of(orientations, self._carriers, -3), arms)
+        joints = joints + _of(starts, self._carriers, -2)
         move = (place - joints[..., 0, :])[..., None, :]
         joints, starts = joints + move, starts + move
-        vertices = None
-        if shape.skin is not None:
-            carried = torch.cat([orientations, starts[..., None]], dim=-1)
-            carried = carried.transpose(-3, -2).flatten(-2)
-            vertices = (carried @ shape.skin).transpose(-1, -2)
+        if shape.skin is None:
+            return PosedBody(joints, starts, None)
+        vertices = self._skinned(shape.skin, shape.bones, orientations, starts)
         return PosedBody(joints, starts, vertices)
 
-    def _reference_places(self, heads: Tensor, turns: Tensor) -> Tensor:
-        """Return where all bones (B, K, 3) begin in the reference pose."""
-        places: list[Tensor] = [torch.zeros_like(heads[:, 0])] * heads.shape[1]
-        for bones, parents in self._levels:
-            steps = _applied(turns[:, parents], heads[:, bones] - heads[:, parents])
-            starts = torch.stack([places[parent] for parent in parents], dim=1)
-            for bone, place in zip(bones, (starts + steps).unbind(1), strict=True):
-                places[bone] = place
-        return torch.stack(places, dim=1)
-
-    def _reference_joints(self, places: Tensor, landmarks: Tensor) -> Tensor:
-        hips = places[:, [self._named['upperleg01.L'], self._named['upperleg01.R']]]
-        found = {'pelvis': hips.mean(1), 'neck_nose': landmarks[:, 0], 'head_top': landmarks[:, 1]}
-        for joint, (bone, _) in _JOINTS.items():
-            found[joint] = places[:, self._named[bone]]
-        return torch.stack([found[name] for name in H36M_17.joint_names], dim=1)
-
-    def _skin(self, vertices: Tensor, turns: Tensor, moves: Tensor, bones: Tensor) -> Tensor:
-        transforms = torch.cat([turns.flatten(2), moves], dim=2)
-        rows = []
-        for bone, members in enumerate(self._members):
-            weights = self.skin_weights[:, members]
-            # Members of one bone move as one: their transforms blend before they are applied.
-            blended = weights @ transforms[:, members]
-            weight = weights.sum(1)[:, None]
-            turned = (
-                _applied(blended[..., :9].reshape(*vertices.shape, 3), vertices) + blended[..., 9:]
-            )
-            offset = turned - weight * bones[:, bone, None]
-            rows.append(torch.cat([offset, weight.expand_as(offset[..., :1])], dim=-1))
-        return torch.stack(rows, dim=1).transpose(-1, -2).flatten(1, 2)
+    def _skinned(self, skin: Skin, bones: Tensor, orientations: Tensor, starts: Tensor) -> Tensor:
+        """Return vertices (..., V, 3) by the mean transform of their bones."""
+        owners = _of(orientations, self._owners, -3)
+        arms = skin.moves - _of(bones, self._owners, -2)
+        moves = _applied(owners, arms) + _of(starts, self._owners, -2)
+        transforms = torch.cat([owners @ skin.turns, moves[..., None]], dim=-1)
+        blended = self.skin_weights @ transforms.flatten(-2)
+        blended = blended.reshape(*blended.shape[:-1], 3, 4)
+        return _applied(blended[..., :3], skin.vertices) + blended[..., 3]
 
 
 def pose_parents() -> tuple[int, ...]:
@@ -240,23 +249,21 @@ def _owners(data: BodyData) -> list[int]:
     return owners
 
 
-def _members(data: BodyData) -> list[list[int]]:
-    owners = _owners(data)
-    return [[k for k, owner in enumerate(owners) if owner == b] for b in range(len(POSE_BONES))]
+def _joint_points(data: BodyData) -> Tensor:
+    """Return (17, K + 2): which of all bones and landmarks of the head a joint is the mean of."""
+    points = torch.zeros(len(H36M_17), len(data.bone_names) + 2)
+    for name in ('upperleg01.L', 'upperleg01.R'):
+        points[H36M_17.index('pelvis'), data.bone_names.index(name)] = 0.5
+    for joint, (bone, _) in _JOINTS.items():
+        points[H36M_17.index(joint), data.bone_names.index(bone)] = 1.0
+    for mark, joint in enumerate(('neck_nose', 'head_top'), start=len(data.bone_names)):
+        points[H36M_17.index(joint), mark] = 1.0
+    return points
 
 
 def _carriers() -> list[str]:
     goes = {'pelvis': 'root', 'neck_nose': 'head', 'head_top': 'head'}
     return [goes.get(name) or _JOINTS[name][1] for name in H36M_17.joint_names]
-
-
-def _levels(parents: list[int]) -> list[tuple[list[int], list[int]]]:
-    """Return bones and their parents by their distance from the root, which is left out."""
-    depth = [0] * len(parents)
-    for bone, parent in enumerate(parents[1:], start=1):
-        depth[bone] = depth[parent] + 1
-    by_depth = [[b for b, d in enumerate(depth) if d == at] for at in range(1, max(depth) + 1)]
-    return [(bones, [parents[bone] for bone in bones]) for bones in by_depth]
 
 
 def _dense(data: BodyData) -> Tensor:
@@ -265,14 +272,16 @@ def _dense(data: BodyData) -> Tensor:
     return weights.scatter_add_(1, bones, torch.from_numpy(data.skin_weights))
 
 
-def _ancestors(parents: tuple[int, ...], like: Tensor) -> Tensor:
-    """Return (20, 20) with 1 where the column is the row's bone or one of its ancestors."""
-    rows: list[list[float]] = []
-    for bone, parent in enumerate(parents):
-        row = [0.0] * len(parents) if parent < 0 else list(rows[parent])
-        row[bone] = 1.0
-        rows.append(row)
-    return like.new_tensor(rows)
+def _ancestors(parents: list[int]) -> Tensor:
+    """Return (K, K) with 1 where the column is the row's bone or one of its ancestors.
+
+    Args:
+        parents: Of each bone, before it; the first is its own.
+    """
+    rows = torch.eye(len(parents))
+    for bone, parent in enumerate(parents[1:], start=1):
+        rows[bone] += rows[parent]
+    return rows
 
 
 def _corner_weights(phenotypes: Tensor) -> Tensor:
@@ -288,9 +297,8 @@ def _corner_weights(phenotypes: Tensor) -> Tensor:
     return weights
 
 
-def _blend(coefficients: Tensor, basis: Tensor) -> Tensor:
-    """Return the sum (B, ...) of basis (R, ...) times coefficients (B, R)."""
-    return (coefficients @ basis.flatten(1)).reshape(-1, *basis.shape[1:])
+def _of(values: Tensor, indices: Tensor, dim: int) -> Tensor:
+    return torch.index_select(values, dim, indices)
 
 
 def _applied(matrices: Tensor, vectors: Tensor) -> Tensor:

@@ -20,7 +20,14 @@ from elepose_core.models.observation import Observation, observe
 from elepose_core.priors.flow import FlowPrior, scaled_pose, view_condition
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['INPUT_NAMES', 'OUTPUT_NAMES', 'LiftingGraph', 'unknown_up']
+__all__ = [
+    'INPUT_NAMES',
+    'OUTPUT_NAMES',
+    'LiftingGraph',
+    'fused',
+    'unknown_up',
+    'variances_of',
+]
 
 INPUT_NAMES = ('rays', 'scores', 'up_cam', 'up_variance')
 OUTPUT_NAMES = ('joints_cam', 'up_cam_estimate', 'sigma', 'plausibility', 'up_variance_estimate')
@@ -86,7 +93,7 @@ class LiftingGraph(nn.Module):
             rotated(up, seen.rotation.transpose(1, 2)),
             lifted.sigma * self.sigma_factor,
             (surprise[:, None] < self.surprise_quantiles).to(surprise.dtype).mean(1),
-            torch.stack(_variances(own), dim=1),
+            torch.stack(variances_of(own), dim=1),
         )
 
     def surprise(self, rays: Tensor, scores: Tensor) -> Tensor:
@@ -99,13 +106,13 @@ class LiftingGraph(nn.Module):
     ) -> tuple[Lifted, UpEstimate, Tensor]:
         """Return joints in the virtual camera, the own up, and the elevation that was used."""
         own = self.lifter.up(seen)
-        elevation_variance, roll_variance = _variances(own)
+        elevation_variance, roll_variance = variances_of(own)
         told = rotated(up_cam, seen.rotation)
         told_elevation, told_roll = elevation_and_roll(told)
-        elevation, variance = _fused(
+        elevation, variance = fused(
             own.elevation_rad, elevation_variance, told_elevation, up_variance
         )
-        roll, _ = _fused(own.roll_rad, roll_variance, told_roll, up_variance)
+        roll, _ = fused(own.roll_rad, roll_variance, told_roll, up_variance)
         return self.lifter(seen, elevation, roll, torch.sqrt(variance / 2)), own, elevation
 
     def _seen(
@@ -131,12 +138,12 @@ def unknown_up(rays: Tensor) -> tuple[Tensor, Tensor]:
     return level, rays.new_full((len(rays),), torch.inf)
 
 
-def _variances(own: UpEstimate) -> tuple[Tensor, Tensor]:
+def variances_of(own: UpEstimate) -> tuple[Tensor, Tensor]:
     """Return the variances (B,) of elevation and roll whose errors have exponential tails."""
     return 2 * own.elevation_deviation_rad**2, 2 * own.roll_deviation_rad**2
 
 
-def _fused(
+def fused(
     own: Tensor, own_variance: Tensor, told: Tensor, told_variance: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Weigh two angles (B,) by their inverse variances; return the mean and its variance."""

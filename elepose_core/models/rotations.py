@@ -7,7 +7,7 @@ from torch import Tensor
 
 __all__ = ['nearest_rotation', 'rotation_from_columns', 'shortest_rotation', 'skew']
 
-_NEWTON_STEPS = 4
+_NEWTON_STEPS = 3
 
 
 def nearest_rotation(matrices: Tensor, start: Tensor) -> Tensor:

@@ -31,7 +31,14 @@ from elepose_core.training.sampling import (
     mirrored,
 )
 
-__all__ = ['Distillation', 'Lessons', 'draw_lessons', 'stretched']
+__all__ = [
+    'Distillation',
+    'Lessons',
+    'draw_lessons',
+    'draw_view',
+    'seen_anew',
+    'stretched',
+]
 
 _ROOT = H36M_17.index('pelvis')
 
@@ -183,11 +190,43 @@ def draw_lessons(
         'told_deviation_rad' (B,) and standard normal 'told_error' (B, 2); 'pose_weight' and
         'elevation_weight' (B,).
     """
+    rows, flip = draw_rows(len(lessons.joints), batch_size, config.mirrored_share, generator)
+    view = draw_view(config, batch_size, generator)
+    joints, up = seen_anew(
+        stretched(mirrored(lessons.joints[rows], flip), view['stretch']),
+        lessons.elevation_rad[rows],
+        *(view[name] for name in ('azimuth', 'tilt', 'roll')),
+    )
+    noise = torch.randn(batch_size, 17, 2, generator=generator)
+    visible = draw_visibility(batch_size, config, generator)
+    noisy = (torch.rand(batch_size, generator=generator) < config.noisy_share).float()
+    return {
+        'joints': joints,
+        'up': up,
+        'pose_weight': lessons.pose_weight[rows],
+        'elevation_weight': lessons.elevation_weight[rows],
+        'visible': visible,
+        'noise': noise * (view['spread'] * noisy)[:, None, None],
+        'told': view['told'],
+        'told_deviation_rad': view['told_deviation_rad'],
+        'told_error': torch.randn(2, batch_size, generator=generator).T,
+    }
+
+
+def draw_view(
+    config: SamplingConfig, batch_size: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Draw how people are seen.
+
+    Returns:
+        Angles 'azimuth', 'tilt', 'roll' (B,) of `seen_anew`, radians; 'stretch' (B, 16) of
+        `stretched`; 'spread' (B,) of noise where there is any; 'told' (B,) 1 = up is told, with
+        'told_deviation_rad' (B,).
+    """
 
     def share(of: float) -> Tensor:
         return (torch.rand(batch_size, generator=generator) < of).float()
 
-    rows, flip = draw_rows(len(lessons.joints), batch_size, config.mirrored_share, generator)
     new = share(config.new_view_share)
     azimuth = draw_angle(batch_size, torch.pi, generator) * new
     tilt = torch.randn(batch_size, generator=generator) * _rad(config.tilt_deg)
@@ -199,32 +238,29 @@ def draw_lessons(
     rough = (told < config.told_share * 2 / 3).float()
     deviation = torch.rand(batch_size, generator=generator) * _rad(config.told_deviation_deg)
     stretch = torch.randn(batch_size, len(H36M_17.bones), generator=generator) * config.stretch
-    stretch = stretch * share(config.stretched_share)[:, None]
-    joints, up = _seen_anew(
-        stretched(mirrored(lessons.joints[rows], flip), stretch),
-        lessons.elevation_rad[rows],
-        azimuth,
-        tilt,
-        roll * share(config.rolled_share),
-    )
-    noise = torch.randn(batch_size, 17, 2, generator=generator)
     return {
-        'joints': joints,
-        'up': up,
-        'pose_weight': lessons.pose_weight[rows],
-        'elevation_weight': lessons.elevation_weight[rows],
-        'visible': draw_visibility(batch_size, config, generator),
-        'noise': noise * (spread * share(config.noisy_share))[:, None, None],
+        'azimuth': azimuth,
+        'tilt': tilt,
+        'spread': spread,
+        'stretch': stretch * share(config.stretched_share)[:, None],
+        'roll': roll * share(config.rolled_share),
         'told': (told < config.told_share).float(),
         'told_deviation_rad': deviation * rough,
-        'told_error': torch.randn(2, batch_size, generator=generator).T,
     }
 
 
-def _seen_anew(
+def seen_anew(
     joints: Tensor, elevation: Tensor, azimuth: Tensor, tilt: Tensor, roll: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Turn people about up, tilt and roll the camera; returns joints and up, camera frame."""
+    """Turn people about up, tilt and roll the camera; returns joints and up, camera frame.
+
+    Args:
+        joints: (B, 17, 3) as a camera without roll sees them.
+        elevation: (B,) of that camera, like the other angles in radians.
+        azimuth: (B,) of the turn about up through the pelvis.
+        tilt: (B,) of the camera about its x axis.
+        roll: (B,) of the camera.
+    """
     up = up_from_elevation_and_roll(elevation, torch.zeros_like(elevation))
     joints = turned(joints, azimuth_rotation(up, azimuth.to(up)))
     across = up.new_tensor([1.0, 0.0, 0.0]).expand_as(up)

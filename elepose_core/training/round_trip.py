@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lift, turn about up, project, lift again, turn back: what two views of one person must share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 from elepose_core import losses
 from elepose_core.geometry.virtual_camera import azimuth_rotation
 from elepose_core.models.observation import Observation, project
-from elepose_core.models.teacher import Teacher
 from elepose_core.priors.bones import bone_lengths
 
 __all__ = [
@@ -59,12 +59,16 @@ def view_after(joints: Tensor, turn: Tensor) -> NewView:
 
 
 def round_trip_terms(
-    teacher: Teacher, first: Observation, joints: Tensor, up: Tensor, second: NewView
+    teacher: Callable[[Observation, Tensor], Tensor],
+    first: Observation,
+    joints: Tensor,
+    up: Tensor,
+    second: NewView,
 ) -> dict[str, Tensor]:
     """Return what speaks against `joints` when their new view is lifted and turned back.
 
     Args:
-        teacher: Lifts the new view.
+        teacher: Lifts the new view, told up.
         first: What the camera saw.
         joints: (B, 17, 3) what the teacher made of it, in the virtual camera.
         up: (B, 3) in the virtual camera.

@@ -2,7 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The methods of training: one file each."""
 
-from elepose_core.cli.methods import adapter, elevation, geometric, published, supervised
+from elepose_core.cli.methods import (
+    adapter,
+    elevation,
+    geometric,
+    posenet3d,
+    published,
+    supervised,
+)
 from elepose_core.cli.methods.method import Method
 from elepose_core.config import Experiment
 
@@ -13,6 +20,7 @@ _METHODS: dict[str, Method] = {
     'published': published.METHOD,
     'supervised': supervised.METHOD,
     'geometric': geometric.METHOD,
+    'posenet3d': posenet3d.METHOD,
     'adapter': adapter.METHOD,
 }
 

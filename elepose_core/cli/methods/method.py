@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a method of training brings to the command."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +54,8 @@ class Method:
         lift: How a trained module is measured; every module that a stage validates must do.
         write_bundle: A trained module -> a bundle; refuses where none can hold it.
         stages: In order, those that `--until` may name.
+        of_stage: Experiment -> the module that the checkpoints in the run's folder of this name
+            fit, of the stages whose teachers can be measured with `evaluate --stage`.
         whole_clips: Whether val must keep clips whole: the method looks at neighbouring frames.
     """
 
@@ -65,6 +67,7 @@ class Method:
     lift: LiftFor
     write_bundle: Callable[[nn.Module, BundleRequest], Bundle]
     stages: tuple[str, ...] = ()
+    of_stage: Mapping[str, Callable[[Any], nn.Module]] = field(default_factory=dict)
     whole_clips: bool = False
 
 

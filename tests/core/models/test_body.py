@@ -6,19 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from scipy.spatial.transform import Rotation
-from torch import Tensor
 
-from elepose_core.body.data import PHENOTYPES, POSE_BONES, body_data
-from elepose_core.models.body import (
+torch = pytest.importorskip('torch', reason='models are torch modules')
+
+from torch import Tensor  # noqa: E402
+
+from elepose_core.body.data import PHENOTYPES, POSE_BONES, body_data  # noqa: E402
+from elepose_core.models.body import (  # noqa: E402
     BodyModel,
     BodyShape,
     oriented,
     pose_parents,
     turned_from_parents,
 )
-from elepose_core.skeleton import H36M_17
+from elepose_core.skeleton import H36M_17  # noqa: E402
 
 REFERENCE = Path(__file__).parents[2] / 'data' / 'anny_reference.npz'
 

@@ -7,24 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from scipy.spatial.transform import Rotation
 
-from elepose_core.body.data import POSE_BONES
-from elepose_core.models.body import BodyModel, oriented, turned_from_parents
-from elepose_core.models.body_pose import pose_of_joints
-from elepose_core.skeleton import H36M_17
+torch = pytest.importorskip('torch', reason='models are torch modules')
+
+from elepose_core.body.data import POSE_BONES  # noqa: E402
+from elepose_core.models.body import BodyModel, oriented, turned_from_parents  # noqa: E402
+from elepose_core.models.body_pose import pose_of_joints  # noqa: E402
+from elepose_core.skeleton import H36M_17  # noqa: E402
 
 BODY = BodyModel().requires_grad_(False)
 SHAPE = BODY.shape(torch.full((1, 6), 0.5))
 
 
 @pytest.fixture(scope='module')
-def crowd_joints(crowd_of: Callable[..., Any]) -> torch.Tensor:
+def crowd_joints(crowd_of: Callable[..., Any]) -> 'torch.Tensor':
     return torch.from_numpy(crowd_of(64).joints_cam_m).float()
 
 
-def posed(turns: dict[str, list[float]]) -> torch.Tensor:
+def posed(turns: dict[str, list[float]]) -> 'torch.Tensor':
     """Return orientations (1, 20, 3, 3) of rotation vectors by bone."""
     pose = torch.eye(3).expand(1, 20, 3, 3).clone()
     for bone, vector in turns.items():
@@ -56,7 +57,7 @@ def test_a_posed_body_is_found_again() -> None:
         assert angle < 0.12, bone
 
 
-def test_directions_are_met_for_bodies_of_other_shape(crowd_joints: torch.Tensor) -> None:
+def test_directions_are_met_for_bodies_of_other_shape(crowd_joints: 'torch.Tensor') -> None:
     shape = BODY.shape(torch.rand(1, 6, generator=torch.Generator().manual_seed(1)))
     found = BODY(shape, pose_of_joints(crowd_joints, shape), crowd_joints[:, 0]).joints
     for start, end in (
@@ -80,7 +81,7 @@ def test_straight_limbs_are_turned_as_little_as_can_be() -> None:
     assert Rotation.from_matrix(rotations[0, index].numpy()).magnitude() < 0.05
 
 
-def test_knees_and_elbows_bend_the_way_they_can(crowd_joints: torch.Tensor) -> None:
+def test_knees_and_elbows_bend_the_way_they_can(crowd_joints: 'torch.Tensor') -> None:
     """Bent by up to a right angle, as generated; other turns of the shank stay small."""
     rotations = turned_from_parents(pose_of_joints(crowd_joints, SHAPE))
     vectors = Rotation.from_matrix(

@@ -4,10 +4,11 @@
 
 import numpy as np
 import pytest
-import torch
 from scipy.spatial.transform import Rotation
 
-from elepose_core.models.rotations import (
+torch = pytest.importorskip('torch', reason='models are torch modules')
+
+from elepose_core.models.rotations import (  # noqa: E402
     nearest_rotation,
     rotation_from_columns,
     shortest_rotation,

@@ -1,0 +1,185 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""PoseNet3D: a teacher of clips without 3D, a student that gives bodies, and both together."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from elepose_core.cli.methods.body_bundle import write_body_bundle
+from elepose_core.cli.methods.method import Method
+from elepose_core.cli.stages import Stages, seeded
+from elepose_core.cli.training_data import complete_poses, facts_of_poses
+from elepose_core.config import PoseNet3DConfig
+from elepose_core.data.poseset import PoseSet
+from elepose_core.evaluation.clip_lift import clip_lift
+from elepose_core.evaluation.protocol import Lift
+from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.models.body_graph import BodyGraph
+from elepose_core.models.body_student import BodyStudent
+from elepose_core.models.clip_teacher import ClipTeacher, ClipTeacherGraph
+from elepose_core.models.discriminator import PoseJudges
+from elepose_core.models.teacher import Teacher, TeacherGraph
+from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.training.body_lessons import BodyLessons
+from elepose_core.training.clip_teaching import ClipParts, ClipTeaching, clip_lessons
+from elepose_core.training.clip_windows import window_starts
+from elepose_core.training.distillation import Lessons
+from elepose_core.training.geometric import Geometric, GeometricParts, pair_starts
+from elepose_core.training.joint_bodies import JointBodies, JointParts
+from elepose_core.training.loop import Progress
+from elepose_core.training.prior import train_prior
+from elepose_core.training.sampling import Keypoints2D
+
+__all__ = ['METHOD']
+
+# Where the first stages keep their checkpoints, inside the run.
+_FRAMES, _TEACHER, _STUDENT = Path('frames'), Path('teacher'), Path('student')
+
+
+def _train(
+    experiment: PoseNet3DConfig,
+    data: Keypoints2D,
+    device: torch.device,
+    stages: Stages,
+    until: str | None,
+) -> Progress:
+    """Train up to the stage `until`; returns how the last went."""
+    seed, on_device = experiment.training.seed, data.to(device)
+    torch.manual_seed(seed)
+    frame_parts = _untrained_frames(experiment).to(device)
+    alone = Geometric(
+        frame_parts,
+        on_device,
+        pair_starts(on_device),
+        experiment.views,
+        experiment.frame_losses,
+        experiment.adversarial_losses,
+    )
+    alone.prepare()
+    progress = stages.train(alone, seeded(experiment.frames, seed), _FRAMES)
+    if until == 'frames':
+        return progress
+    torch.manual_seed(seed)
+    clips = _untrained_clips(experiment).to(device)
+    clips.teacher.frame.load_state_dict(frame_parts.teacher.state_dict())
+    clips.judges.load_state_dict(frame_parts.judges.state_dict())
+    starts = window_starts(on_device, experiment.windows.frames)
+    teaching = ClipTeaching(
+        clips,
+        on_device,
+        starts,
+        experiment.windows,
+        experiment.teacher_losses,
+        experiment.adversarial_losses,
+    )
+    progress = stages.train(teaching, seeded(experiment.teacher, seed), _TEACHER)
+    if until == 'teacher':
+        return progress
+    lessons = stages.lessons(partial(_lessons, clips.teacher, on_device)).to(device)
+    graph, progress = _student(experiment, data, lessons, starts, stages)
+    if until == 'student':
+        return progress
+    joint = JointBodies(
+        JointParts(clips, graph),
+        on_device,
+        starts,
+        experiment.windows,
+        experiment.sampling,
+        experiment.teacher_losses,
+        experiment.student_losses,
+        experiment.losses,
+        experiment.adversarial_losses,
+    )
+    return stages.train(joint, experiment.training, Path())
+
+
+def _student(
+    experiment: PoseNet3DConfig,
+    data: Keypoints2D,
+    lessons: Lessons,
+    starts: Tensor,
+    stages: Stages,
+) -> tuple[BodyGraph, Progress]:
+    """Teach a student; the prior that judges plausibility knows the cameras of the lessons."""
+    seed = experiment.training.seed
+    of_clip = torch.zeros(data.clips).index_copy_(0, data.clip, lessons.elevation_rad.cpu())
+    fit = partial(
+        train_prior,
+        data,
+        experiment.prior,
+        seed,
+        mirrored_share=experiment.sampling.mirrored_share,
+        clip_elevation=of_clip,
+    )
+    prior = stages.prior(_STUDENT, VIEW_CONDITIONS, fit)
+    torch.manual_seed(seed)
+    graph = BodyGraph(BodyStudent(experiment.bodies), prior).to(lessons.joints.device)
+    recipe = BodyLessons(
+        graph,
+        lessons,
+        starts,
+        experiment.windows.frames,
+        experiment.student_losses,
+        experiment.sampling,
+    )
+    progress = stages.train(recipe, seeded(experiment.student, seed), _STUDENT)
+    return graph, progress
+
+
+def _lessons(
+    teacher: ClipTeacher, data: Keypoints2D, on_part: Callable[[int, int], None]
+) -> Lessons:
+    lessons = clip_lessons(teacher, data).to(torch.device('cpu'))
+    on_part(data.clips, data.clips)
+    return lessons
+
+
+def _untrained_frames(experiment: PoseNet3DConfig) -> GeometricParts:
+    return GeometricParts(Teacher(experiment.lifter), PoseJudges(experiment.judges))
+
+
+def _untrained_clips(experiment: PoseNet3DConfig) -> ClipParts:
+    teacher = ClipTeacher(experiment.lifter, experiment.temporal)
+    return ClipParts(teacher, PoseJudges(experiment.judges))
+
+
+def _untrained_student(experiment: PoseNet3DConfig) -> BodyGraph:
+    prior = FlowPrior(experiment.prior, VIEW_CONDITIONS).requires_grad_(False)
+    return BodyGraph(BodyStudent(experiment.bodies), prior)
+
+
+def _untrained(experiment: PoseNet3DConfig) -> JointParts:
+    return JointParts(_untrained_clips(experiment), _untrained_student(experiment))
+
+
+def _lift(module: nn.Module, poses: PoseSet) -> Lift:
+    device = next(module.parameters()).device
+    if isinstance(module, GeometricParts):
+        return torch_lift(TeacherGraph(module.teacher))
+    if isinstance(module, ClipParts):
+        return clip_lift(ClipTeacherGraph(module.teacher), poses, device)
+    graph = module.graph if isinstance(module, JointParts) else module
+    assert isinstance(graph, BodyGraph)
+    return clip_lift(graph.of_all_frames, poses, device)
+
+
+METHOD = Method(
+    name='posenet3d',
+    read=complete_poses,
+    facts=facts_of_poses,
+    train=_train,
+    untrained=_untrained,
+    lift=_lift,
+    write_bundle=write_body_bundle,
+    stages=('frames', 'teacher', 'student', 'joint'),
+    of_stage={
+        'frames': _untrained_frames,
+        'teacher': _untrained_clips,
+        'student': _untrained_student,
+    },
+    whole_clips=True,
+)

@@ -1,0 +1,110 @@
+# Copyright 2026 The elepose authors
+# SPDX-License-Identifier: Apache-2.0
+"""The teacher of clips: what it is taught, by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs torch')
+pytest.importorskip('FrEIA', reason='judges scale poses as the prior does')
+
+from elepose_core.models.clip_teacher import ClipTeacher  # noqa: E402
+from elepose_core.models.discriminator import DiscriminatorConfig, PoseJudges  # noqa: E402
+from elepose_core.models.observation import observe  # noqa: E402
+from elepose_core.models.teacher import LifterConfig  # noqa: E402
+from elepose_core.models.temporal import TemporalConfig, up_of_frames  # noqa: E402
+from elepose_core.priors.bones import bone_lengths  # noqa: E402
+from elepose_core.training.adversarial import AdversarialWeights  # noqa: E402
+from elepose_core.training.clip_teaching import (  # noqa: E402
+    ClipParts,
+    ClipTeaching,
+    ClipWeights,
+    WindowConfig,
+    clip_lessons,
+    trembling,
+)
+from elepose_core.training.clip_windows import window_starts  # noqa: E402
+from elepose_core.training.sampling import Keypoints2D  # noqa: E402
+
+TINY = LifterConfig(width=8, blocks=1, elevation_width=8, elevation_blocks=1)
+
+
+@pytest.fixture(scope='module')
+def data(crowd_of: Callable[..., Any], pose_set_of: Callable[..., Any]) -> Keypoints2D:
+    poses = pose_set_of(crowd_of(60), clip_length=6)
+    clip = torch.from_numpy(poses.clip_index)
+    rays = torch.from_numpy(poses.rays).float()
+    return Keypoints2D(rays, clip, torch.from_numpy(poses.frame_index), clip)
+
+
+def _recipe(data: Keypoints2D) -> ClipTeaching:
+    torch.manual_seed(0)
+    parts = ClipParts(
+        ClipTeacher(TINY, TemporalConfig(width=8, blocks=1)),
+        PoseJudges(DiscriminatorConfig(components=8, width=8, blocks=1)),
+    )
+    return ClipTeaching(
+        parts,
+        data,
+        window_starts(data, 4),
+        WindowConfig(frames=4),
+        ClipWeights(),
+        AdversarialWeights(),
+    )
+
+
+def test_each_term_has_a_weight_and_all_learn(data: Keypoints2D) -> None:
+    recipe = _recipe(data)
+    draw = recipe.draw(8, torch.Generator().manual_seed(0))
+    assert draw['rays'].shape == (8, 4, 17, 2)
+    terms, weights = recipe.terms(draw, 1), recipe.weights(1)
+    assert set(terms) == set(weights)
+    torch.stack([weights[name] * term for name, term in terms.items()]).sum().backward()
+    learning = [p for group in recipe.groups for p in group.parameters]
+    assert len(learning) == len(list(recipe.module.parameters()))
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in learning)
+
+
+def test_flat_people_of_one_clip_keep_flat_bones(data: Keypoints2D) -> None:
+    """Their bones in the image change from pose to pose, which is what speaks against them."""
+    recipe = _recipe(data)
+    still = {'rays': data.rays[:1, None].expand(2, 4, -1, -1), 'azimuth_rad': torch.zeros(2)}
+    moving = {'rays': data.rays[:8].reshape(2, 4, 17, 2), 'azimuth_rad': torch.zeros(2)}
+    terms = [recipe.terms(draw, 1) for draw in (still, moving)]
+    assert terms[0]['bone_constancy'] < 1e-5
+    assert terms[0]['smoothness'] < 1e-4
+    assert terms[1]['bone_constancy'] > 0.01
+    assert terms[1]['smoothness'] > 0.01
+
+
+def test_steady_motion_does_not_tremble() -> None:
+    start, way = torch.rand(1, 1, 17, 3), torch.rand(1, 1, 17, 3)
+    way[..., 0, :] = 0.0
+    # A person who grows would be scaled: bones move alike, so that none does.
+    way = way.mean(2, keepdim=True).expand_as(way)
+    steady = start + torch.arange(5.0)[None, :, None, None] * way
+    assert trembling(steady) < 1e-4
+    # A wrist a hundredth of a mean bone beside its forearm in the middle frame, which changes
+    # no length to first order: its motion changes by 1, 2 and 1 hundredths.
+    forearm = start[0, 0, 13] - start[0, 0, 12]
+    beside = torch.nn.functional.normalize(
+        torch.linalg.cross(forearm, torch.tensor([1.0, 0.0, 0.0])), dim=0
+    )
+    shaken = steady.clone()
+    shaken[0, 2, 13] += 0.01 * bone_lengths(start[0]).mean() * beside
+    assert float(trembling(shaken)) == pytest.approx(0.04 / 3 / 17, rel=0.1)
+
+
+def test_lessons_are_what_the_teacher_lifts_of_whole_clips(data: Keypoints2D) -> None:
+    teacher = _recipe(data).module.teacher.requires_grad_(False)
+    torch.nn.init.normal_(teacher.frame.elevation_head.weight, std=0.3)
+    lessons = clip_lessons(teacher, data)
+    rows = torch.arange(6, 12)
+    seen = observe(data.rays[rows], torch.ones(6, 17))
+    up = teacher.up(seen, 6)
+    joints = teacher(seen, up_of_frames(up, seen, 6), 6) @ seen.rotation
+    torch.testing.assert_close(lessons.joints[rows], joints)
+    assert len(lessons.elevation_rad[rows].unique()) == 1
+    assert len(lessons.elevation_rad.unique()) == 10

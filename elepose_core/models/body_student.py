@@ -208,7 +208,8 @@ class BodyStudent(nn.Module):
         shape = self.body.shape(estimate.phenotypes, with_skin=False)
         of_clip = BodyShape(shape.bones[:, None], shape.joints[:, None], None)
         body = self.body(of_clip, estimate.orientations, torch.zeros_like(estimate.place))
-        return body.joints * estimate.size[..., None, None] + estimate.place[..., None, :]
+        joints = body.joints * estimate.size[..., None, None] + estimate.place[..., None, :]
+        return torch.as_tensor(joints)
 
 
 def _features(seen: SeenClips, pose_2d: Tensor) -> Tensor:
@@ -229,5 +230,4 @@ def _mean(values: Tensor, present: Tensor) -> Tensor:
 def _about_axis(turn: Tensor) -> Tensor:
     """Return turns of the image (B, 2, 2) as turns about the optical axis (B, 3, 3)."""
     padded = pad(turn, (0, 1, 0, 1))
-    axis: Tensor = padded + torch.diag(turn.new_tensor([0.0, 0.0, 1.0]))
-    return axis
+    return torch.as_tensor(padded + torch.diag(turn.new_tensor([0.0, 0.0, 1.0])))

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from elepose_core.geometry.virtual_camera import elevation_and_roll
 from elepose_core.models.body_graph import BodyGraph
+from elepose_core.models.discriminator import motion_features
 from elepose_core.models.observation import observe
 from elepose_core.models.temporal import for_each_frame, of_frames, up_of_frames
+from elepose_core.priors.flow import scaled_pose
 from elepose_core.training.adversarial import AdversarialWeights, fooling_loss
 from elepose_core.training.body_lessons import BodyWeights, body_terms, draw_variation, varied
 from elepose_core.training.clip_teaching import (
@@ -149,11 +151,14 @@ class JointBodies:
         azimuth = for_each_frame(lesson['azimuth_rad'], frames)
         up = up_of_frames(lesson['up'], seen, frames)
         view = new_view(virtual, up, azimuth).observation.pose_2d
-        frame = judges.frame.frozen(judges.frame_features(view))
-        motion = judges.motion.frozen(judges.motion_features(view[0::2], view[1::2]))
+        frame = scaled_pose(view)
+        motion = motion_features(view[0::2], view[1::2])
         return {
-            'student_frame_adversarial': fooling_loss(frame),
-            'student_motion_adversarial': fooling_loss(motion),
+            f'student_{kind}_adversarial': fooling_loss(judge.frozen(judge.whitened(features)))
+            for kind, judge, features in (
+                ('frame', judges.frame, frame),
+                ('motion', judges.motion, motion),
+            )
         }
 
 

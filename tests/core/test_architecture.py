@@ -43,6 +43,7 @@ ONLY_TORCH = {'models', 'priors', 'losses', 'training', 'export', 'config'}
 # Torch beside numpy: the exported geometry, the lifter in torch for the protocol, the run folder.
 TORCH_FILES = {
     'geometry/virtual_camera.py',
+    'evaluation/clip_lift.py',
     'evaluation/torch_lift.py',
     'cli/run_reader.py',
     'cli/training_data.py',

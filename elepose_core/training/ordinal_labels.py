@@ -224,4 +224,4 @@ def _above_horizon(seen: Observation, up: Tensor) -> Tensor:
 def _torso(rays: Tensor) -> Tensor:
     """Return the length (N,) of the line from pelvis to thorax in the picture."""
     line = rays[:, H36M_17.index('thorax')] - rays[:, H36M_17.index('pelvis')]
-    return line.norm(dim=1).clamp(min=1e-6)
+    return torch.as_tensor(line.norm(dim=1).clamp(min=1e-6))

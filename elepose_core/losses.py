@@ -136,3 +136,22 @@ def radius_surprise(distance: Tensor, radius: Tensor) -> Tensor:
     """
     mean = radius / _RADIUS_OF_68_PERCENT
     return (distance / mean + torch.log(mean)).mean()
+
+
+def ranking_loss(
+    first: Tensor, second: Tensor, first_nearer: Tensor, confidence: Tensor
+) -> Tensor:
+    """Penalise depths whose order is not the labelled one; all arguments have one shape.
+
+    Args:
+        first: Depth of the first joint of each pair, in units in which 1 is a clear difference.
+        second: Depth of the second.
+        first_nearer: +1 = the first should be nearer, -1 = the second.
+        confidence: 0..1, how much each pair counts.
+
+    Source: log(1 + exp(-r (z_a - z_b))), usual for ordinal depth (Chen et al. 2016, Single-Image
+        Depth Perception in the Wild) and for weakly supervised pre-training.
+        Differs: weighted by confidence instead of a share of hard labels; ties get no label.
+    """
+    penalty = torch.nn.functional.softplus(first_nearer * (first - second))
+    return (penalty * confidence).sum() / confidence.sum().clamp(min=1e-6)

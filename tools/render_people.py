@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make pictures of people in recorded poses, seen by the cameras that recorded them.
 
-    python tools/render_people.py $ELEPOSE_DATA/mocap/finetune_3d.npz --out runs/crops/train.npz \
-        --count 14000 --seed 0 [--photographs $ELEPOSE_DATA/media/coco] [--sheet sheet.png]
+    python tools/render_people.py $ELEPOSE_DATA/mocap/val.npz --out runs/crops/val.npz \
+        [--count 2000 --seed 0 --photographs $ELEPOSE_DATA/media/coco --sheet sheet.png]
 
 Each picture is a square round one person (`geometry/person_crop.py`): the body model with a random
 phenotype, posed by the joints, its bones stretched until they begin where the joints are, so that
-keypoints and 3D truth of the recording hold for the picture too; random clothes, light and
-surroundings. The output is a PoseSet of the chosen poses with one key more, `crops` (N, S, S, 3)
-uint8 RGB. The same seed gives the same bytes.
+keypoints and 3D truth of the recording hold for the picture too (but for neck and head, which
+are the body's own); random clothes, light and surroundings. The output is a PoseSet of the chosen
+poses with one key more, `crops` (N, S, S, 3) uint8 RGB. The same seed gives the same bytes.
+
+Where a recording has 2D keypoints only, the default lifter, which learned from such, says how the
+person stands that has them; the output then has no 3D truth, either.
 
 --photographs takes pieces without people out of photographs as surroundings; its folder holds a
 `coco_images.json` with each picture's people.
@@ -37,6 +40,7 @@ from elepose_core.geometry.elevation import up_cam_from_elevation
 from elepose_core.geometry.person_crop import crop_from_pixels, person_squares
 from elepose_core.models.body import BodyModel, BodyShape
 from elepose_core.models.body_pose import pose_of_joints
+from elepose_core.runtime.predictor import Predictor
 from elepose_core.skeleton import H36M_17
 from elepose_core.visualize.mesh import face_normals, paint_mesh
 
@@ -86,17 +90,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('sources', type=Path, nargs='+', help='PoseSets with 3D truth')
+    parser.add_argument('source', type=Path, help='PoseSet')
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--count', type=int, required=True, help='pictures; poses may recur')
-    parser.add_argument('--side', type=int, default=96, help='pixels of a picture')
+    parser.add_argument('--count', type=int, help='pictures of random poses; else one of each')
+    parser.add_argument('--side', type=int, default=64, help='pixels of a picture')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--photographs', type=Path, metavar='FOLDER')
     parser.add_argument('--sheet', type=Path, metavar='PNG', help='some with their keypoints')
     options = parser.parse_args()
     torch.set_num_threads(1)
     random = np.random.default_rng(options.seed)
-    poses = chosen(PoseSet.load(options.sources[0]), options.count, random)
+    poses = PoseSet.load(options.source)
+    if options.count is not None:
+        poses = chosen(poses, options.count, random)
     pieces: list[NDArray[np.uint8]] = []
     if options.photographs is not None:
         listed = json.loads((options.photographs / 'coco_images.json').read_text('utf-8'))
@@ -127,7 +133,7 @@ def rendered(
     random: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], Array]:
     """Return pictures (N, side, side, 3) and by how much bones were stretched (N, 20), metres."""
-    assert poses.joints_cam_m is not None
+    joints = lifted(poses) if poses.joints_cam_m is None else poses.joints_cam_m
     model, mesh = BodyModel().eval(), usual_mesh()
     centres, sides = person_squares(poses.keypoints_px.astype(np.float64), poses.scores > 0)
     maps = crop_from_pixels(centres, sides, FINER * side)
@@ -138,7 +144,7 @@ def rendered(
     stretches = []
     for start in tqdm(range(0, len(poses), BATCH), unit='batch', disable=None):
         rows = np.arange(start, min(start + BATCH, len(poses)))
-        posed = posed_people(model, poses.joints_cam_m[rows], random)
+        posed = posed_people(model, joints[rows], random)
         stretches.append(posed.stretch)
         cameras = poses.camera_matrix[poses.camera_index[rows]]
         for row, vertices, camera in zip(rows, posed.vertices, cameras, strict=True):
@@ -152,6 +158,12 @@ def rendered(
             small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
             crops[row] = photographed(small, random)
     return crops, np.concatenate(stretches)
+
+
+def lifted(poses: PoseSet) -> NDArray[np.float32]:
+    """Return joints (N, 17, 3) as the default lifter sees them, the pelvis 4 m away."""
+    found = Predictor(threads=1).lift(poses.rays.astype(np.float32), poses.scores)
+    return found.joints_cam * np.float32(4.0)
 
 
 def usual_mesh() -> Mesh:

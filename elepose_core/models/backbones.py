@@ -48,11 +48,11 @@ def picture_backbone(name: str, stage: int) -> nn.Module:
 def _timm() -> Any:
     """Import timm, beside a torch without CUDA as well.
 
-    timm imports torchvision. Its wheels on PyPI are built for CUDA: next to the CPU build of torch their
-    library of operators does not load, which torchvision tolerates, but then it registers kernels
-    for two operators that nobody declared and the import fails ("operator torchvision::nms does
-    not exist"). Declaring them, without any implementation, is all that it takes; timm calls
-    neither.
+    timm imports torchvision. Its wheels on PyPI are built for CUDA: next to the CPU build of
+    torch their library of operators does not load, which torchvision tolerates, but then it
+    registers kernels for two operators that nobody declared, and the import fails ("operator
+    torchvision::nms does not exist"). Declaring them, without any implementation, is all that it
+    takes; timm calls neither.
     """
     if not _DECLARED and not _has_operators():
         library = torch.library.Library('torchvision', 'FRAGMENT')

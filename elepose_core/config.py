@@ -20,6 +20,7 @@ from elepose_core.models.adapter import AdapterConfig
 from elepose_core.models.body_student import StudentConfig
 from elepose_core.models.discriminator import DiscriminatorConfig
 from elepose_core.models.elepose_paper import ElePoseLifterConfig
+from elepose_core.models.image_depth import ImageDepthConfig
 from elepose_core.models.teacher import LifterConfig
 from elepose_core.models.temporal import TemporalConfig
 from elepose_core.priors.flow import PriorConfig
@@ -31,6 +32,7 @@ from elepose_core.training.body_lessons import BodyWeights
 from elepose_core.training.clip_teaching import ClipWeights, WindowConfig
 from elepose_core.training.elepose_paper import PublishedLosses
 from elepose_core.training.geometric import GeometricWeights, ViewsConfig
+from elepose_core.training.image_depth import LabelConfig, PictureSampling
 from elepose_core.training.joint_bodies import JointWeights
 from elepose_core.training.loop import StageConfig, TrainingConfig
 from elepose_core.training.sampling import SamplingConfig
@@ -49,6 +51,7 @@ __all__ = [
     'PoseNet3DConfig',
     'PublishedConfig',
     'SupervisedConfig',
+    'WspConfig',
     'read_experiment',
     'write_experiment',
 ]
@@ -204,6 +207,23 @@ class AdaptationConfig(BaseModel):
     training: TrainingConfig = TrainingConfig(steps=3000, average=0.998)
 
 
+class WspConfig(BaseModel):
+    """All settings of one run of weakly supervised pre-training with pictures.
+
+    Two stages: `pretraining` learns the order of joints in depth, which 2D tells, `training` the
+    depths themselves. `training.seed` seeds both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    recipe: Literal['wsp'] = 'wsp'
+    network: ImageDepthConfig = ImageDepthConfig()
+    wsp: LabelConfig = LabelConfig()
+    pictures: PictureSampling = PictureSampling()
+    pretraining: StageConfig = StageConfig(steps=3000, batch_size=64, learning_rate=1e-3)
+    training: TrainingConfig = TrainingConfig(steps=1500, batch_size=64, learning_rate=1e-3)
+
+
 Experiment: TypeAlias = (
     ExperimentConfig
     | PublishedConfig
@@ -211,6 +231,7 @@ Experiment: TypeAlias = (
     | GeometricConfig
     | AdaptationConfig
     | PoseNet3DConfig
+    | WspConfig
 )
 # By the method of the command that takes it; the first is taken where no file names one.
 _RECIPES: dict[str, dict[str, type[Experiment]]] = {
@@ -219,6 +240,7 @@ _RECIPES: dict[str, dict[str, type[Experiment]]] = {
     'geometric': {'geometric': GeometricConfig},
     'posenet3d': {'posenet3d': PoseNet3DConfig},
     'adapter': {'adapter': AdaptationConfig},
+    'wsp': {'wsp': WspConfig},
 }
 
 

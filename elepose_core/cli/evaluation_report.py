@@ -77,7 +77,7 @@ def _pictures(folder: Path, name: str, measured: Measured) -> list[str]:
     )
     errors_mm = metrics.joint_errors_mm(measured.pose_mm, measured.target_mm)
     write_joint_errors(errors_mm, place('joints', 'Error by joint'))
-    if measured.view.up_cam is not None:
+    if measured.view.up_cam is not None and measured.lifts.up_cam is not None:
         write_elevations(
             np.degrees(elevation_from_up_cam(measured.view.up_cam)),
             np.degrees(elevation_from_up_cam(measured.lifts.up_cam)),
@@ -110,7 +110,8 @@ def _examples(measured: Measured) -> dict[str, list[Comparison]]:
 def _comparison(measured: Measured, row: int) -> Comparison:
     poses, view = measured.poses, measured.view
     up = measured.lifts.up_cam if view.up_cam is None else view.up_cam
-    to_level = level_from_camera(up[row])
+    # Where nobody knows better the camera counts as level.
+    to_level = level_from_camera([0.0, -1.0, 0.0] if up is None else up[row])
     clip = int(poses.clip_index[row])
     action = '' if poses.action is None else f', {poses.action[clip]}'
     error_mm = measured.columns['n_mpjpe_mm'][row]

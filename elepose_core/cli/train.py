@@ -10,7 +10,7 @@ import tyro
 
 __all__ = ['MethodName', 'train']
 
-MethodName = Literal['elepose', 'supervised', 'geometric', 'posenet3d', 'adapter']
+MethodName = Literal['elepose', 'supervised', 'geometric', 'posenet3d', 'adapter', 'wsp']
 
 
 def train(

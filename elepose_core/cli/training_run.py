@@ -19,7 +19,7 @@ from tqdm import tqdm
 from elepose_core.cli.methods import method_of
 from elepose_core.cli.methods.method import LiftFor, check_until
 from elepose_core.cli.stages import PriorStage
-from elepose_core.config import Experiment, write_experiment
+from elepose_core.config import Experiment, WspConfig, write_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.conditions import Conditions
@@ -138,6 +138,7 @@ class _Stages:
 
     def prior(self, folder: Path, conditions: int, stage: PriorStage) -> FlowPrior:
         """Return the prior that the first process fits, unless an earlier run did."""
+        assert not isinstance(self._experiment, WspConfig)  # it fits none
         config, path = self._experiment.prior, self._run / folder / 'prior.pt'
         if self._processes.is_first and not path.exists():
             path.parent.mkdir(exist_ok=True)

@@ -42,14 +42,14 @@ class Lifts(NamedTuple):
 
     Attributes:
         joints_cam: (N, 17, 3) camera frame, up to one factor per pose.
-        up_cam: (N, 3) its own estimate of the direction against gravity.
+        up_cam: (N, 3) its own estimate of the direction against gravity; None where it has none.
         sigma: (N, 17) in the unit of the joints: the radius within which 68 % of the errors
             shall lie; None where the lifter gives none.
         plausibility: (N,) higher = more plausible; None where the lifter gives none.
     """
 
     joints_cam: Float32
-    up_cam: Float32
+    up_cam: Float32 | None
     sigma: Float32 | None = None
     plausibility: Float32 | None = None
 
@@ -118,7 +118,7 @@ def measure(lift: Lift, poses: PoseSet, conditions: Conditions) -> Measured:
     if not (seen := view.scores > 0).all():
         count = np.maximum(seen.sum(1), 1)
         columns['n_mpjpe_seen_mm'] = (errors_mm * seen).sum(1) / count
-    if view.up_cam is not None:
+    if view.up_cam is not None and lifts.up_cam is not None:
         columns |= _angle_columns(lifts.up_cam.astype(np.float64), view.up_cam, view.roll_rad)
     ratio = None
     if lifts.sigma is not None:

@@ -55,9 +55,9 @@ def _timm() -> Any:
     takes; timm calls neither.
     """
     if not _DECLARED and not _has_operators():
-        library = torch.library.Library('torchvision', 'FRAGMENT')
+        library = torch.library.Library('torchvision', 'FRAGMENT')  # type: ignore[no-untyped-call]
         for operator in ('nms', 'qnms'):
-            library.define(operator + _NMS)
+            library.define(operator + _NMS)  # type: ignore[no-untyped-call]
         _DECLARED.append(library)
     try:
         return importlib.import_module('timm')

@@ -3,6 +3,7 @@
 """Depths of the joints of a person from the picture alone, and the 3D pose with its keypoints."""
 
 import math
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,9 +30,9 @@ class ImageDepthConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
-    backbone: str = 'mobilenetv3_small_050'
-    stage: int = Field(3, ge=0, le=8)
-    side: int = Field(96, ge=32, le=512)
+    backbone: str = 'regnetx_002'
+    stage: int = Field(2, ge=0, le=8)
+    side: int = Field(64, ge=32, le=512)
     channels: int = Field(32, ge=1, le=1024)
     width: int = Field(256, ge=8, le=4096)
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -49,12 +50,11 @@ class ImageDepth(nn.Module):
         super().__init__()
         self.config = config
         # A CPU convolves half as fast again with the channels of a pixel side by side.
-        self.backbone = picture_backbone(config.backbone, config.stage).to(
-            memory_format=torch.channels_last
-        )
-        info = self.backbone.feature_info
-        cells = math.ceil(config.side / info.reduction()[0]) ** 2  # type: ignore[operator]
-        self.squeeze = nn.Conv2d(info.channels()[0], config.channels, 1)  # type: ignore[operator]
+        self.backbone = picture_backbone(config.backbone, config.stage)
+        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        info: Any = self.backbone.feature_info
+        cells = math.ceil(config.side / info.reduction()[0]) ** 2
+        self.squeeze = nn.Conv2d(info.channels()[0], config.channels, 1)
         self.trunk = nn.Sequential(
             nn.Flatten(),
             nn.LayerNorm(config.channels * cells),
@@ -64,6 +64,8 @@ class ImageDepth(nn.Module):
         )
         self.depth_head = nn.Linear(config.width, _JOINTS)
         self.sigma_head = nn.Linear(config.width, _JOINTS)
+        # Only pre-training asks for it.
+        self.place_head = nn.Linear(config.width, 2 * _JOINTS)
         # Training starts from a flat person and a sigma of a usual size.
         for head in (self.depth_head, self.sigma_head):
             nn.init.normal_(head.weight, std=1e-3)
@@ -81,11 +83,19 @@ class ImageDepth(nn.Module):
             depth: (B, 17) relative to the pelvis, in units of the angular size.
             sigma: (B, 17) within which 68 % of its errors are expected, same unit.
         """
-        features = self.backbone((crops - _MEAN) / _DEVIATION)[0]
-        hidden = self.trunk(self.squeeze(features))
+        hidden = self._seen(crops)
         depth = self.depth_head(hidden)
         sigma = torch.exp(self.sigma_head(hidden).clamp(-6.0, 2.0))
         return depth - depth[:, _ROOT, None], sigma
+
+    def depth_and_places(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Return depth (B, 17) and where joints are (B, 17, 2), edges at -1 and 1."""
+        hidden = self._seen(crops)
+        return self.depth_head(hidden), self.place_head(hidden).unflatten(1, (_JOINTS, 2))
+
+    def _seen(self, crops: Tensor) -> Tensor:
+        features = self.backbone((crops - _MEAN) / _DEVIATION)[0]
+        return torch.as_tensor(self.trunk(self.squeeze(features)))
 
 
 class DepthSeen(nn.Module):

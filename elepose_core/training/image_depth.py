@@ -6,10 +6,12 @@ Source: Qiu, Qiu, Fu, Fu, weakly supervised pre-training for 3D human pose estim
 perspective knowledge (arXiv 2211.11983): first the order in depth of keypoints, which 2D
 annotations tell, on many pictures; then 3D on few.
     Differs: pictures are rendered and networks small, since neither photographs with keypoints nor
-    pretrained weights were at hand; the same head gives the order and the depth.
+    pretrained weights were at hand; the same head gives the order and the depth; pre-training also
+    asks where the keypoints are, which the annotations say as well.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +25,15 @@ from elepose_core.training.loop import Group
 from elepose_core.training.ordinal_labels import OrdinalLabels
 from elepose_core.training.sampling import draw_rows
 
-__all__ = ['DepthLessons', 'Ordering', 'PictureSampling', 'varied']
+__all__ = [
+    'DepthLessons',
+    'LabelConfig',
+    'Ordering',
+    'PictureSampling',
+    'places_varied',
+    'taught_rows',
+    'varied',
+]
 
 _MIRROR = list(H36M_17.mirror)
 _ROOT = H36M_17.index('pelvis')
@@ -50,20 +60,40 @@ class PictureSampling(BaseModel):
     hidden_share: float = Field(0.3, ge=0, le=1)
 
 
+class LabelConfig(BaseModel):
+    """What the network is told.
+
+    `labels` says what pre-training learns besides the places of keypoints in the picture: their
+    order by perspective or by the default lifter; 'places' = nothing else; 'none' leaves
+    pre-training out. `place_weight` is that of the places. `share` is that of the poses whose 3D
+    truth is looked at.
+    """
+
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
+
+    labels: Literal['perspective', 'lifter', 'places', 'none'] = 'perspective'
+    place_weight: float = Field(3.0, ge=0)
+    share: float = Field(1.0, gt=0, le=1)
+
+
 @dataclass(frozen=True)
 class Ordering:
-    """Recipe of `training.loop`: put joints in the order that 2D tells.
+    """Recipe of `training.loop`: put joints in the order that 2D tells, and find them.
 
     Attributes:
         module: Learns.
         crops: (N, 3, S, S) uint8.
-        labels: Of the same people.
+        places: (N, 17, 2) of the joints in the crops, edges at -1 and 1.
+        labels: Of the same people; None = only places are asked for.
+        place_weight: How much places count.
         sampling: How pictures are varied.
     """
 
     module: ImageDepth
     crops: Tensor
-    labels: OrdinalLabels
+    places: Tensor
+    labels: OrdinalLabels | None
+    place_weight: float
     sampling: PictureSampling
 
     @property
@@ -78,26 +108,28 @@ class Ordering:
         return _drawn(len(self.crops), batch_size, self.sampling, generator)
 
     def terms(self, draw: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """Return the loss of the labelled pairs."""
+        """Return the loss of the labelled pairs and the error of places."""
         del step
-        rows = draw['rows'].cpu()
-        crops = varied(self.crops[rows].to(draw['rows'].device), draw)
-        depth, _ = self.module(crops)
-        depth = _mirrored_back(depth, draw['flip']) / _CLEAR_DEPTH
-        first, second = self.labels.pairs.unbind(1)
-        device = depth.device
-        loss = ranking_loss(
-            depth[:, first],
-            depth[:, second],
-            self.labels.first_nearer[rows].to(device),
-            self.labels.confidence[rows].to(device),
-        )
-        return {'order': loss}
+        rows, flip = draw['rows'].cpu(), draw['flip']
+        crops = varied(self.crops[rows].to(flip.device), draw)
+        depth, places = self.module.depth_and_places(crops)
+        true = places_varied(self.places[rows].to(flip.device), draw)
+        terms = {'place': (places - true).abs().mean()}
+        if self.labels is not None:
+            depth = _mirrored_back(depth, flip) / _CLEAR_DEPTH
+            first, second = self.labels.pairs.unbind(1)
+            terms['order'] = ranking_loss(
+                depth[:, first],
+                depth[:, second],
+                self.labels.first_nearer[rows].to(flip.device),
+                self.labels.confidence[rows].to(flip.device),
+            )
+        return terms
 
     def weights(self, step: int) -> dict[str, float]:
-        """Return 1: there is one term."""
+        """Return the weight of each term."""
         del step
-        return {'order': 1.0}
+        return {'order': 1.0, 'place': self.place_weight}
 
     def after_step(self, step: int) -> None:
         """Nothing else changes."""
@@ -148,6 +180,13 @@ class DepthLessons:
         """Nothing else changes."""
 
 
+def taught_rows(known: Tensor, share: float, seed: int) -> Tensor:
+    """Return which rows (M,) of those with truth (N,) are taught, at random; at least one."""
+    rows = torch.nonzero(known)[:, 0]
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    return rows[order[: max(1, round(share * len(rows)))]].sort().values
+
+
 def varied(crops: Tensor, draw: dict[str, Tensor]) -> Tensor:
     """Return pictures (B, 3, S, S) 0..1 of `crops` (B, 3, S, S) uint8, varied as was drawn."""
     pictures = crops.float() / 255
@@ -172,6 +211,14 @@ def varied(crops: Tensor, draw: dict[str, Tensor]) -> Tensor:
     covered = (inside[1][:, :, None] & inside[0][:, None, :])[:, None]
     pictures = torch.where(covered, draw['colour'][..., None, None], pictures).clamp(0.0, 1.0)
     return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def places_varied(places: Tensor, draw: dict[str, Tensor]) -> Tensor:
+    """Return where joints (B, 17, 2) are in pictures that `varied` made; left stays left."""
+    flip = draw['flip'][:, None, None]
+    places = (places - draw['shift'][:, None]) / draw['zoom'][:, None, None]
+    swapped = places[:, _MIRROR] * places.new_tensor([-1.0, 1.0])
+    return torch.where(flip, swapped, places)
 
 
 def _drawn(

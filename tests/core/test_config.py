@@ -62,7 +62,8 @@ def _other(value: Any) -> Any:
     """Return another value that is allowed where `value` is."""
     if isinstance(value, str):
         others = {'adamw': 'adam', 'linear': 'exponential', 'float32': 'bfloat16', '': 'a'}
-        return {**others, 'level': 'published'}.get(value, value)
+        others |= {'level': 'published', 'perspective': 'lifter', 'regnetx_002': 'resnet10t'}
+        return others.get(value, value)
     if isinstance(value, tuple):
         return [_other(part) for part in value] or [1.0] * 16
     if isinstance(value, bool):
@@ -82,7 +83,7 @@ def _changed(experiment: Experiment) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    'recipe', ['elevation', 'published', 'supervised', 'geometric', 'adapter']
+    'recipe', ['elevation', 'published', 'supervised', 'geometric', 'adapter', 'wsp']
 )
 def test_every_setting_is_set_written_and_read_back(recipe: str, tmp_path: Path) -> None:
     path = tmp_path / 'a.toml'

@@ -120,3 +120,23 @@ def test_wrong_weights_are_refused(kind: type[BaseModel], wrong: float) -> None:
             kind(**{name: wrong})
     with pytest.raises(ValidationError):
         kind(likelyhood=1.0)
+
+
+def test_ranking_loss_is_the_one_worked_out_by_hand_and_its_gradient_pulls_them_apart() -> None:
+    first = torch.tensor([[1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    second = torch.tensor([[3.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    nearer = torch.tensor([[1.0, -1.0]], dtype=torch.float64)
+    confidence = torch.tensor([[0.5, 1.0]], dtype=torch.float64)
+    loss = losses.ranking_loss(first, second, nearer, confidence)
+    # Right by 2: log(1 + exp(-2)); undecided: log 2.
+    expected = (0.5 * math.log1p(math.exp(-2)) + math.log(2)) / 1.5
+    assert loss.item() == pytest.approx(expected)
+    loss.backward()
+    assert first.grad is not None
+    assert first.grad[0, 0] > 0  # nearer: its depth shall fall
+    assert first.grad[0, 1] < 0
+    assert torch.autograd.gradcheck(
+        lambda a, b: losses.ranking_loss(a, b, nearer, confidence), (first, second)
+    )
+    nothing = losses.ranking_loss(first, second, nearer, torch.zeros_like(confidence))
+    assert nothing.item() == 0.0

@@ -87,7 +87,7 @@ if [ "$(cat "$venv/.elepose-packages" 2> /dev/null)" != "$wanted" ]; then
     requirements=(-r tools/ros/kilted.in)
   fi
   # setuptools warns about every editable install; here nothing stands in its way.
-  PYTHONWARNINGS=ignore "${pip[@]}" --no-build-isolation "${requirements[@]}" -e '.[train,detect,bag,mat,view,dev]'
+  PYTHONWARNINGS=ignore "${pip[@]}" --no-build-isolation "${requirements[@]}" -e '.[train,detect,bag,mat,view,images,dev]'
   if [ "$ros" = wheels ]; then
     "$venv/bin/python" tools/ros/finish_wheels.py "$venv" "$distro"
   fi

@@ -9,6 +9,7 @@ from elepose_core.cli.methods import (
     posenet3d,
     published,
     supervised,
+    wsp,
 )
 from elepose_core.cli.methods.method import Method
 from elepose_core.config import Experiment
@@ -22,6 +23,7 @@ _METHODS: dict[str, Method] = {
     'geometric': geometric.METHOD,
     'posenet3d': posenet3d.METHOD,
     'adapter': adapter.METHOD,
+    'wsp': wsp.METHOD,
 }
 
 

@@ -4,6 +4,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from elepose_core.runtime.people import People2D
@@ -21,6 +23,7 @@ class Frame:
         width: Image width, px; 0 = not known.
         height: Image height, px; 0 = not known.
         arrived_s: When the message came in, on the clock of time.perf_counter.
+        rgb: (H, W, 3) uint8, the image; None = it did not come here.
     """
 
     header: Header
@@ -28,3 +31,4 @@ class Frame:
     width: int
     height: int
     arrived_s: float
+    rgb: NDArray[np.uint8] | None = None

@@ -121,7 +121,7 @@ class ImageInput(Part):
             people=tuple(Person2D('', keypoints_px, scores) for keypoints_px, scores in found),
         )
         height, width = image_rgb.shape[:2]
-        self._then(Frame(message.header, people, width, height, arrived_s))
+        self._then(Frame(message.header, people, width, height, arrived_s, image_rgb))
 
 
 def _options(parameters: Parameters) -> DetectorOptions:

@@ -21,13 +21,21 @@ from rclpy.task import Future
 from elepose_core.errors import InputError
 from elepose_core.runtime.backends.interface import Device
 from elepose_core.runtime.backends.switching import SwitchingBackend
+from elepose_core.runtime.ordering import Ordering
 from elepose_core.runtime.predictor import Predictor
 from elepose_ros import interfaces
 from elepose_ros.guard import reason
 from elepose_ros.parameter_table import Parameters
 from elepose_ros.reports import Reporter
 
-__all__ = ['ModelService', 'allowed_bundle', 'load_predictor', 'model_text', 'ready_predictor']
+__all__ = [
+    'ModelService',
+    'allowed_bundle',
+    'load_ordering',
+    'load_predictor',
+    'model_text',
+    'ready_predictor',
+]
 
 # A sentence, not a page, about what a caller sent.
 _SHOWN = 200
@@ -48,6 +56,22 @@ def load_predictor(parameters: Parameters, model: str | Path | None = None) -> P
     """
     device = cast(Device, parameters.device)  # one of its choices
     return Predictor(model or parameters.model, parameters.num_threads, device, in_background=True)
+
+
+def load_ordering(parameters: Parameters) -> Ordering | None:
+    """Load the network that sees pictures; None where the parameters name none.
+
+    Raises:
+        InputError: The bundle is missing, damaged or of another kind, or no pictures come.
+    """
+    if not parameters.ordering_model:
+        return None
+    if parameters.detector == 'none':
+        raise InputError(
+            f'parameter ordering_model is {parameters.ordering_model} and detector is none; '
+            'expected a detector, since it looks at the images'
+        )
+    return Ordering(parameters.ordering_model, parameters.num_threads)
 
 
 def ready_predictor(parameters: Parameters, model: str | Path, device_now: str) -> Predictor:

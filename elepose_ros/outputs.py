@@ -29,7 +29,7 @@ from elepose_ros.lifecycle import Part, PartsNode
 from elepose_ros.lifter_slot import LifterSlot
 from elepose_ros.markers import markers_from_skeletons, markers_that_delete_all
 from elepose_ros.mesh_choice import MeshChoice
-from elepose_ros.model_service import model_text
+from elepose_ros.model_service import load_ordering, model_text
 from elepose_ros.mount_file import save_mount
 from elepose_ros.parameters import Parameters
 from elepose_ros.qos import result_qos, tf_qos
@@ -92,7 +92,8 @@ class SkeletonOutput(Part):
         self._then = then
         self._slot = LifterSlot(predictor, lambda: node.parameters, node.reporter)
         self._device = predictor.backend.name
-        self._lifter = PeopleLifter(predictor, _options(node.parameters))
+        self._ordering = load_ordering(node.parameters)
+        self._lifter = PeopleLifter(predictor, _options(node.parameters), self._ordering)
         self._mesh = MeshChoice(node.reporter)
         self._header = Header()
         self._is_reset = threading.Event()
@@ -122,7 +123,7 @@ class SkeletonOutput(Part):
         self._arrived = frame
         statistics = self._node.statistics
         camera = self._cameras.camera_for(frame.width, frame.height)
-        surroundings = self._surroundings(frame.people.stamp_ns, camera)
+        surroundings = self._surroundings(frame, camera)
         with statistics.measure('lift'):
             result = self._lifter_now().lift(frame.people, camera, surroundings)
         with statistics.measure('publish'):
@@ -206,6 +207,7 @@ class SkeletonOutput(Part):
             'backend': backend.description,
             'frame': self._header.frame_id,
             **({'mesh': self._mesh.text} if self._node.parameters.publish_mesh else {}),
+            **({'ordering model': self._ordering.manifest.name} if self._ordering else {}),
             **self._seen(),
         }
 
@@ -286,12 +288,13 @@ class SkeletonOutput(Part):
             self._lifter.exchange(predictor)
         return self._lifter
 
-    def _surroundings(self, stamp_ns: int, camera: Camera) -> Surroundings:
+    def _surroundings(self, frame: Frame, camera: Camera) -> Surroundings:
         parameters = self._node.parameters
         return Surroundings(
             camera_height_m=self._gravity.camera_height_m or parameters.camera_height_m,
             camera_height_deviation_m=parameters.camera_height_deviation_m,
-            depth=self._depth.depth_for(stamp_ns, camera),
+            depth=self._depth.depth_for(frame.people.stamp_ns, camera),
+            picture=frame.rgb,
         )
 
 

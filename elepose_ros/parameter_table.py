@@ -10,10 +10,11 @@ from typing import Any
 
 from elepose_core.runtime.backends.interface import DEVICES
 
-__all__ = ['DETECTOR', 'LIFTER', 'Parameters', 'Row']
+__all__ = ['DETECTOR', 'LIFTER', 'PIPELINE', 'Parameters', 'Row']
 
 DETECTOR = 'detector'
 LIFTER = 'lifter'
+PIPELINE = 'pipeline'
 _BOTH = (DETECTOR, LIFTER)
 
 
@@ -97,6 +98,12 @@ class Parameters:
         'folders whose bundles ~/load_model may load, separated by colons; empty = only shipped '
         'models by their name',
         used_by=(LIFTER,),
+    )
+    ordering_model: str = _row(
+        '',
+        'bundle of a second network, which looks at the image of each person and tells how deep '
+        'joints lie; its depths are fused with those of the lifter; empty = none',
+        used_by=(PIPELINE,),
     )
     device: str = _row(
         'auto',

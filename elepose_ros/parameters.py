@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from elepose_core.errors import InputError
 from elepose_core.runtime.people import LEAST_HEIGHT_M
-from elepose_ros.parameter_table import DETECTOR, LIFTER, Parameters, Row
+from elepose_ros.parameter_table import DETECTOR, LIFTER, PIPELINE, Parameters, Row
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     'DETECTOR',
     'LIFTER',
+    'PIPELINE',
     'Parameters',
     'declare',
     'markdown_table',
@@ -101,7 +102,8 @@ def markdown_table() -> str:
     ]
     for name, kind, default, row in _rows():
         shown = f'"{default}"' if kind is str else str(default).lower()
-        nodes = ', '.join(f'{node}_node' for node in row.used_by) + ', pipeline'
+        apart = [f'{node}_node' for node in row.used_by if node != PIPELINE]
+        nodes = ', '.join([*apart, PIPELINE])
         cells = (
             f'`{name}`',
             _KINDS[kind],

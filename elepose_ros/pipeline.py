@@ -15,7 +15,7 @@ from elepose_ros.keypoint_input import CameraInput
 from elepose_ros.lifecycle import Part, PartsNode, run
 from elepose_ros.model_service import load_predictor
 from elepose_ros.outputs import KeypointOutput, SkeletonOutput
-from elepose_ros.parameters import DETECTOR, LIFTER
+from elepose_ros.parameters import DETECTOR, LIFTER, PIPELINE
 
 __all__ = ['main', 'parts']
 
@@ -45,4 +45,4 @@ def parts(node: PartsNode) -> Sequence[Part]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is told to end; returns the exit code."""
-    return run(lambda: PartsNode('pipeline', (DETECTOR, LIFTER), parts), args)
+    return run(lambda: PartsNode('pipeline', (DETECTOR, LIFTER, PIPELINE), parts), args)

@@ -152,3 +152,60 @@ def bring_prisms(folder: Path, monkeypatch: Any) -> None:
     """Let the package bring the body of these graphs as long as the patch lasts."""
     np.savez(folder / f'{BODY}.npz', faces=prism_faces())
     monkeypatch.setattr('elepose_core.body.surface._FOLDER', folder)
+
+
+def write_tiny_ordering(folder: Path, side: int = 32, **more: Any) -> Bundle:
+    """Write a bundle that sees pictures: a joint is as deep as the picture is red, sigma 0.1.
+
+    That is, depth = 2 * mean of red - 1 for all joints but the pelvis, which is at 0.
+    """
+    but_the_pelvis = np.ones((1, 17), np.float32)
+    but_the_pelvis[0, H36M_17.index('pelvis')] = 0
+    constants = {
+        'first': np.int64([0]),
+        'of_a_picture': np.int64([1, 2, 3]),
+        'twice': np.float32([[2]]),
+        'one': np.float32([[1]]),
+        'nought': np.float32([[0]]),
+        'but_the_pelvis': but_the_pelvis,
+        'sigma_of_all': np.float32([[0.1]]),
+    }
+    make = helper.make_node
+    nodes = [
+        make('Gather', ['crops', 'first'], ['red'], axis=1),
+        make('ReduceMean', ['red', 'of_a_picture'], ['redness'], keepdims=0),
+        make('Unsqueeze', ['redness', 'last_axis'], ['column']),
+        make('Mul', ['column', 'twice'], ['doubled']),
+        make('Sub', ['doubled', 'one'], ['signed']),
+        make('Mul', ['signed', 'but_the_pelvis'], ['depth']),
+        make('Mul', ['depth', 'nought'], ['no_sigma']),
+        make('Add', ['no_sigma', 'sigma_of_all'], ['sigma']),
+    ]
+    constants['last_axis'] = np.int64([1])
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        'red_is_far',
+        [info('crops', TensorProto.FLOAT, ['B', 3, side, side])],
+        [info(name, TensorProto.FLOAT, ['B', 17]) for name in ('depth', 'sigma')],
+        [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    data = model.SerializeToString()
+    manifest = Manifest(
+        **{
+            'schema_version': 2,
+            'name': folder.stem,
+            'method': 'wsp',
+            'joint_layout': 'h36m_17',
+            'input_names': ('crops',),
+            'output_names': ('depth', 'sigma'),
+            'opset': 18,
+            'sha256': '0' * 64,
+            'parity': {},
+            'training': {},
+            **more,
+        }
+    )
+    return write_bundle(folder, manifest, lambda path: path.write_bytes(data) and None)

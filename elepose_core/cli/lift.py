@@ -30,6 +30,7 @@ def lift(
     keypoints_topic: str = '',
     camera_info_topic: str = '',
     mesh: bool = False,
+    ordering_model: str = '',
 ) -> None:
     """Lift a PoseSet, keypoint JSON, image, video or bag.
 
@@ -46,11 +47,13 @@ def lift(
         keypoints_topic: People2D topic of a bag to lift instead of images.
         camera_info_topic: Its CameraInfo, where the name beside the source does not tell.
         mesh: Keep and draw the surface of bodies too, with a model that gives it.
+        ordering_model: Second bundle, which sees images and videos and tells how deep joints lie.
     """
     from elepose_core.cli.progress import progress_bar
     from elepose_core.errors import InputError
     from elepose_core.offline import bag, keypoint_files, media, poses
     from elepose_core.runtime.lifting import LiftingOptions, PeopleLifter
+    from elepose_core.runtime.ordering import Ordering
     from elepose_core.runtime.predictor import Predictor
 
     if not source.exists():
@@ -60,6 +63,11 @@ def lift(
     kind = source.suffix.lower()
     if mesh:
         _check_mesh(predictor, out)
+    if ordering_model and kind not in _IMAGES_AND_VIDEOS:
+        raise InputError(
+            f'ordering_model is {ordering_model}, but {source} is no image or video; '
+            'expected one, since it looks at pictures'
+        )
     if kind == '.npz':
         poses.lift_poses(source, out, predictor, options)
     elif kind == '.json' or (source.is_dir() and any(source.glob('*_keypoints.json'))):
@@ -67,7 +75,8 @@ def lift(
         assumed = keypoint_files.Assumptions(fov_deg, size, layout)
         keypoint_files.lift_keypoints(source, out, predictor, options, assumed)
     elif kind in _IMAGES_AND_VIDEOS:
-        people = PeopleLifter(predictor, options)
+        ordering = Ordering(ordering_model, threads=2) if ordering_model else None
+        people = PeopleLifter(predictor, options, ordering)
         found = media.lift_media(source, out, people, detector, fov_deg, progress_bar)
         print(
             f'{out}: {found.skeletons} skeletons of {found.people} people in {found.frames} frames'

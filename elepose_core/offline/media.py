@@ -22,7 +22,13 @@ from elepose_core.offline.bodies import from_root, painted_over, stored
 from elepose_core.offline.overlay import drawn_over
 from elepose_core.opencv import opencv
 from elepose_core.runtime.lifting import PeopleLifter
-from elepose_core.runtime.people import People2D, Person2D, Skeleton3D, Skeletons3D
+from elepose_core.runtime.people import (
+    People2D,
+    Person2D,
+    Skeleton3D,
+    Skeletons3D,
+    Surroundings,
+)
 from elepose_core.skeleton import H36M_17, h36m_from
 
 __all__ = ['IMAGE_SUFFIXES', 'Frame', 'MediaReport', 'Video', 'frames_of', 'lift_media']
@@ -174,7 +180,7 @@ class _Way:
             for detection in self._detector.detect(frame.rgb)
         ]
         seen = People2D(frame.stamp_ns, H36M_17.name, tuple(found))
-        skeletons = self._lifter.lift(seen, self._camera)
+        skeletons = self._lifter.lift(seen, self._camera, Surroundings(picture=frame.rgb))
         people = tuple(
             _without_unused(found[source], skeleton)
             for source, skeleton in zip(skeletons.sources, skeletons.skeletons, strict=True)

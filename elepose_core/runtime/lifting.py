@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.geometry.camera import Camera
+from elepose_core.runtime.depth_fusion import fuse, unflipped
 from elepose_core.runtime.elevation import CameraTilt
 from elepose_core.runtime.history import PoseHistory
 from elepose_core.runtime.options import LiftingOptions
+from elepose_core.runtime.ordering import Ordering
 from elepose_core.runtime.people import (
     Elevation,
     People2D,
@@ -41,8 +43,21 @@ class PeopleLifter:
     jumps back.
     """
 
-    def __init__(self, predictor: Predictor, options: LiftingOptions | None = None) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        options: LiftingOptions | None = None,
+        ordering: Ordering | None = None,
+    ) -> None:
+        """Start without anybody.
+
+        Args:
+            predictor: Model.
+            options: Settings; None = the usual ones.
+            ordering: A second model, which sees the pictures of the surroundings.
+        """
         self.options = options or LiftingOptions()
+        self._ordering = ordering
         self.predictor = predictor
         self._tracker = Tracker(self.options.max_gap_s)
         self._smoother = Smoother(*_smoothing(self.options))
@@ -145,6 +160,8 @@ class PeopleLifter:
         if not sound.all():
             usable, lifted = usable.of(sound), lifted.of(sound)
             numbers = [number for number, kept in zip(numbers, sound, strict=True) if kept]
+        if self._ordering is not None and surroundings.picture is not None:
+            lifted = _ordered(self._ordering, surroundings.picture, usable, lifted)
         placed = self._placed(
             usable, lifted, numbers, people.stamp_ns, (camera, elevation, surroundings)
         )
@@ -284,6 +301,18 @@ def _own_name(number: int, upstream: list[str]) -> str:
 def _history(predictor: Predictor) -> PoseHistory | None:
     manifest = predictor.manifest
     return PoseHistory(manifest.frames, manifest.fps) if manifest.frames > 1 else None
+
+
+def _ordered(
+    ordering: Ordering, picture: NDArray[np.uint8], usable: Usable, lifted: Lifted
+) -> Lifted:
+    """Return people with depths that their picture agrees with; bodies stay as they were."""
+    seen = usable.scores > 0
+    rays = np.where(seen[..., None], usable.rays, np.nan)
+    depth, deviation = ordering.depths(picture, usable.keypoints_px, seen)
+    joints, _ = unflipped(lifted.joints_cam, lifted.sigma, rays, depth, deviation)
+    joints, sigma = fuse(joints, lifted.sigma, rays, depth, deviation)
+    return lifted._replace(joints_cam=joints, sigma=sigma)
 
 
 def _smoothing(options: LiftingOptions) -> tuple[float, float, float]:

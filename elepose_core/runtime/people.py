@@ -69,11 +69,13 @@ class Surroundings:
             `LEAST_HEIGHT_M`; 0 = unknown.
         camera_height_deviation_m: Standard deviation of that height, metres, > 0.
         depth: What a depth camera saw at the same time, aligned to the image of the keypoints.
+        picture: (H, W, 3) uint8 RGB, the image of the keypoints, for a network that sees it.
     """
 
     camera_height_m: float = 0.0
     camera_height_deviation_m: float = 0.03
     depth: DepthImage | None = None
+    picture: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         height, deviation = self.camera_height_m, self.camera_height_deviation_m

@@ -233,3 +233,39 @@ def test_detector_and_lifter_in_two_processes_do_the_same(
     )
     person = live.skeletons_with(1)[0].skeletons[0]
     assert person.y[H36M_17.index('head_top')] < person.y[H36M_17.index('left_ankle')]
+
+
+def test_depths_of_the_picture_are_fused_when_a_model_for_it_is_named(
+    start: Any, connect: Any, make_image: Any, tmp_path: Path
+) -> None:
+    """The lifter alone would leave all joints in one plane."""
+    tiny_bundles = pytest.importorskip('tiny_bundles', reason='graphs are made with onnx')
+    tiny_bundles.write_tiny_bundle(tmp_path / 'flat.elepose')
+    tiny_bundles.write_tiny_ordering(tmp_path / 'red.elepose')
+    process = start(
+        'pipeline',
+        name='ordered',
+        remaps={'__ns': '/ordered'},
+        model=tmp_path / 'flat.elepose',
+        ordering_model=tmp_path / 'red.elepose',
+        camera_info_timeout_s=0.2,
+    )
+    live = connect(process, '/ordered')
+    images = live.probe.talk(Image, '/ordered/image')
+    live.probe.until(
+        lambda: live.skeletons_with(1),
+        'a skeleton',
+        again=lambda: images.publish(make_image()),
+        period_s=0.2,
+    )
+    person = live.skeletons_with(1)[0].skeletons[0]
+    depths = np.array(person.z)
+    assert np.ptp(depths[np.isfinite(depths)]) > 0.01 * depths[0]
+
+
+def test_model_for_pictures_without_pictures_is_refused(start: Any, tmp_path: Path) -> None:
+    process = start(
+        'pipeline', name='blind', wait=False, detector='none', ordering_model='x.elepose'
+    )
+    assert process.wait() != 0
+    assert 'ordering_model is x.elepose and detector is none; expected a detector' in process.log()

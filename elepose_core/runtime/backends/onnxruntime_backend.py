@@ -62,6 +62,11 @@ class OnnxruntimeBackend:
                 f'only {started} does; expected the CUDA libraries of its version'
             )
 
+    def row_of(self, name: str) -> tuple[Any, ...]:
+        """Return the shape of one row of an input as the graph has it; open sides by name."""
+        shapes = {i.name: i.shape for i in self._session.get_inputs()}
+        return tuple(shapes[name][1:])
+
     def run(self, feeds: Feeds, wanted: Sequence[str] | None = None) -> list[Float32]:
         """Return the outputs that are wanted; what only others need is not computed."""
         outputs = self._outputs if wanted is None else list(wanted)

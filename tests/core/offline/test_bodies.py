@@ -115,6 +115,23 @@ def test_picture_is_lifted_painted_and_viewed(tmp_path: Path, folder: Path) -> N
     assert (tmp_path / 'skier.png').stat().st_size > (tmp_path / 'plain.png').stat().st_size
 
 
+def test_picture_moves_depths_and_other_sources_have_none(
+    tmp_path: Path, folder: Path, poses: PoseSet
+) -> None:
+    tiny_bundles.write_tiny_ordering(tmp_path / 'red.elepose')
+    model, ordering = str(folder / 'body.elepose'), str(tmp_path / 'red.elepose')
+    lift(SKIER, out=tmp_path / 'plain.npz', model=model)
+    lift(SKIER, out=tmp_path / 'seen.npz', model=model, ordering_model=ordering)
+    plain, seen = (
+        PoseSet.load(tmp_path / f'{name}.npz').extra['lifted_joints_cam_m'][0]
+        for name in ('plain', 'seen')
+    )
+    assert np.nanmax(np.abs(seen / seen[:1, 2:] - plain / plain[:1, 2:])[:, 2]) > 0.01
+    poses.save(tmp_path / 'p.npz')
+    with pytest.raises(InputError, match=r'p\.npz is no image or video; expected one'):
+        lift(tmp_path / 'p.npz', out=tmp_path / 'o.npz', model=model, ordering_model=ordering)
+
+
 def test_mesh_of_a_model_without_one_or_into_a_bag_is_refused(
     tmp_path: Path, folder: Path
 ) -> None:

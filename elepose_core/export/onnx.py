@@ -2,16 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a trained lifter to a bundle, with a numeric comparison that can refuse it."""
 
-import contextlib
 import copy
-import io
-import logging
-import warnings
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
@@ -23,23 +17,20 @@ from elepose_core.export.parity import (
     change_when_panned,
     largest_differences,
 )
+from elepose_core.export.serialized import OPSET, Precision, serialized, with_half_weights
 from elepose_core.models.body_graph import BODY_OUTPUT_NAMES, BodyGraph
 from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES, LiftingGraph
 
-__all__ = ['OPSET', 'PAN_TOLERANCE', 'PARITY_TOLERANCE', 'Exported', 'Precision', 'export_bundle']
+__all__ = ['PAN_TOLERANCE', 'PARITY_TOLERANCE', 'Exported', 'export_bundle']
 
 Exported = LiftingGraph | BodyGraph
 
-OPSET = 18
-Precision = Literal['float32', 'float16']
 # In units of the root's depth: 1e-4 is 0.5 mm for a person five metres away.
 PARITY_TOLERANCE: dict[Precision, float] = {'float32': 1e-4, 'float16': 6e-4}
 # A pose between two of the hundred usual ones may count as either.
 PLAUSIBILITY_TOLERANCE = 0.03
 # In units of the root's depth, for people who are moved across the image by turning the camera.
 PAN_TOLERANCE = 4e-4
-# Weights that are worth halving: matrices, not biases.
-_LARGE = 1024
 
 
 def export_bundle(
@@ -73,12 +64,12 @@ def export_bundle(
     known = manifest.model_copy(
         update={'input_names': INPUT_NAMES, 'output_names': outputs, 'opset': OPSET}
     )
-    serialized = _serialized(graph, rays.shape[1:], outputs)
+    written = _serialized(graph, rays.shape[1:], outputs)
     if precision == 'float16':
-        serialized = _with_half_weights(serialized)
-    differences = largest_differences(graph, serialized, rays, scores, outputs)
+        written = with_half_weights(written)
+    differences = largest_differences(graph, written, rays, scores, outputs)
     _check(differences, precision)
-    panned = change_when_panned(serialized, rays, scores)
+    panned = change_when_panned(written, rays, scores)
     if not panned <= PAN_TOLERANCE:
         raise ArithmeticError(
             f'people change by {panned:.2g} when the camera turns; allowed {PAN_TOLERANCE}'
@@ -90,7 +81,7 @@ def export_bundle(
         'change_when_panned': panned,
     }
     known = known.model_copy(update={'parity': parity})
-    return write_bundle(folder, known, lambda path: _write(path, serialized))
+    return write_bundle(folder, known, lambda path: _write(path, written))
 
 
 def _check(differences: dict[str, dict[str, float]], precision: Precision) -> None:
@@ -106,8 +97,8 @@ def _check(differences: dict[str, dict[str, float]], precision: Precision) -> No
                 )
 
 
-def _write(path: Path, serialized: bytes) -> None:
-    path.write_bytes(serialized)
+def _write(path: Path, written: bytes) -> None:
+    path.write_bytes(written)
 
 
 def _serialized(trained: Exported, of_one: tuple[int, ...], outputs: tuple[str, ...]) -> bytes:
@@ -120,47 +111,4 @@ def _serialized(trained: Exported, of_one: tuple[int, ...], outputs: tuple[str, 
         level,
         torch.ones(2),
     )
-    batch = torch.export.Dim('batch', min=1, max=4096)
-    shapes = {name: {0: batch} for name in INPUT_NAMES}
-    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
-    # The exporter talks on stdout and warns of its own deprecations.
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        program = torch.onnx.export(
-            graph,
-            example,
-            dynamo=True,
-            input_names=list(INPUT_NAMES),
-            output_names=list(outputs),
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
-    # The exporter notes where in whose checkout each node was written: nobody's business.
-    for entry in (model, model.graph, *model.graph.node, *model.graph.value_info):
-        del entry.metadata_props[:]
-    return bytes(model.SerializeToString())
-
-
-def _with_half_weights(serialized: bytes) -> bytes:
-    """Store large weights as float16; each is cast to float32 where the graph is loaded."""
-    model = onnx.load_from_string(serialized)
-    casts = []
-    for weights in model.graph.initializer:
-        values = onnx.numpy_helper.to_array(weights)
-        if values.dtype != np.float32 or values.size < _LARGE:
-            continue
-        with np.errstate(over='ignore'):
-            half = values.astype(np.float16)
-        if not np.isfinite(half).all():
-            raise ArithmeticError(f'{weights.name} has weights beyond the range of float16')
-        name, stored = weights.name, f'{weights.name}_float16'
-        weights.CopyFrom(onnx.numpy_helper.from_array(half, stored))
-        casts.append(onnx.helper.make_node('Cast', [stored], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return serialized(graph, example, INPUT_NAMES, outputs)

@@ -15,7 +15,7 @@ from elepose_core.cli.stages import Stages
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
-from elepose_core.export.onnx import Precision
+from elepose_core.export.serialized import Precision
 from elepose_core.training.loop import Progress
 
 __all__ = ['BundleRequest', 'LiftFor', 'Method', 'check_until']

@@ -19,6 +19,7 @@ from elepose_core.data.poseset import PoseSet  # noqa: E402
 from elepose_core.errors import InputError  # noqa: E402
 from elepose_core.export import onnx  # noqa: E402
 from elepose_core.export.onnx import export_bundle  # noqa: E402
+from elepose_core.export.serialized import OPSET  # noqa: E402
 from elepose_core.models import observation  # noqa: E402
 from elepose_core.models.graph import INPUT_NAMES, OUTPUT_NAMES  # noqa: E402
 from elepose_core.runtime.predictor import Predictor  # noqa: E402
@@ -33,7 +34,7 @@ def test_bundle_says_how_it_was_made(tiny_bundle: Bundle) -> None:
     manifest = open_bundle(tiny_bundle.folder).manifest
     assert manifest.input_names == INPUT_NAMES
     assert manifest.output_names == OUTPUT_NAMES
-    assert manifest.opset == onnx.OPSET
+    assert manifest.opset == OPSET
     assert manifest.method == 'untrained'
     assert manifest.training == {'data': 'generated'}
     parity = manifest.parity
@@ -75,7 +76,7 @@ def test_runtime_agrees_with_torch_on_poses_it_was_not_compared_on(
     found = Predictor(tiny_bundle.folder).lift(*feeds)
     # A pose that is as surprising as one of the 101 usual ones may count on either side of it.
     tolerances = (1e-5, 1e-5, 1e-5, 0.011, 1e-5)
-    for mine, theirs, tolerance in zip(found, wanted, tolerances, strict=True):
+    for mine, theirs, tolerance in zip(found[:5], wanted, tolerances, strict=True):
         np.testing.assert_allclose(mine, theirs.numpy(), atol=tolerance)
 
 
@@ -115,7 +116,7 @@ def _export(graph: Any, folder: Path, manifest: Manifest, poses: PoseSet, count:
 def with_the_tiny_graph(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every export find the graph of the tiny bundle, whatever graph it is given."""
     serialized = tiny_bundle.onnx_path.read_bytes()
-    monkeypatch.setattr(onnx, '_serialized', lambda graph: serialized)
+    monkeypatch.setattr(onnx, '_serialized', lambda *_: serialized)
 
 
 @pytest.mark.usefixtures('with_the_tiny_graph')
@@ -158,7 +159,7 @@ def test_too_few_poses_prove_nothing(
 def exported(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """Return the tiny graph as it was exported, and export no other: that takes seconds."""
     serialized = tiny_bundle.onnx_path.read_bytes()
-    monkeypatch.setattr(onnx, '_serialized', lambda _: serialized)
+    monkeypatch.setattr(onnx, '_serialized', lambda *_: serialized)
     return serialized
 
 
@@ -200,7 +201,7 @@ def test_weights_that_float16_cannot_hold_are_refused(
     values = onnx_package.numpy_helper.to_array(large).copy()
     values.flat[0] = 1e6
     large.CopyFrom(onnx_package.numpy_helper.from_array(values, large.name))
-    monkeypatch.setattr(onnx, '_serialized', lambda _: model.SerializeToString())
+    monkeypatch.setattr(onnx, '_serialized', lambda *_: model.SerializeToString())
     rays = poses.rays.astype(np.float32)
     arguments = (tiny_graph, tmp_path / 'b.elepose', manifest_of(), rays, poses.scores)
     with pytest.raises(ArithmeticError, match='beyond the range of float16'):

@@ -23,7 +23,7 @@ class Frame:
         width: Image width, px; 0 = not known.
         height: Image height, px; 0 = not known.
         arrived_s: When the message came in, on the clock of time.perf_counter.
-        rgb: (H, W, 3) uint8, the image; None = it did not come here.
+        rgb: (H, W, 3) uint8, the image; None = it did not come here, or nobody looks at it.
     """
 
     header: Header

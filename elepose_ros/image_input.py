@@ -121,7 +121,9 @@ class ImageInput(Part):
             people=tuple(Person2D('', keypoints_px, scores) for keypoints_px, scores in found),
         )
         height, width = image_rgb.shape[:2]
-        self._then(Frame(message.header, people, width, height, arrived_s, image_rgb))
+        # Only who looks at it keeps an image in memory.
+        rgb = image_rgb if self._node.parameters.ordering_model else None
+        self._then(Frame(message.header, people, width, height, arrived_s, rgb))
 
 
 def _options(parameters: Parameters) -> DetectorOptions:

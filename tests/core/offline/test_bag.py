@@ -125,6 +125,23 @@ class TestKeypoints:
             found = message.skeletons[0]
             np.testing.assert_array_equal(np.stack([found.x, found.y, found.z], -1), expected)
 
+    def test_a_model_of_several_frames_sees_those_before_as_live(self, tmp_path, standing_m):
+        """At 10 Hz, which is its rate; it tells as plausibility the share of frames seen."""
+        tiny_bundles = pytest.importorskip('tiny_bundles', reason='graphs are made with onnx')
+        bundle = tiny_bundles.write_tiny_bundle(tmp_path / 'b.elepose', 3, fps=10.0)
+        source = _keypoints_bag(tmp_path / 'in', standing_m, frames=5)
+        lift_bag(source, tmp_path / 'out', PeopleLifter(Predictor(bundle.folder)))
+        other = PeopleLifter(Predictor(bundle.folder))
+        seen = []
+        for index, message in enumerate(_decoded(tmp_path / 'out', '/skeletons')):
+            people = People2D(SECOND + index * SECOND // 10, 'h36m_17', (_person(standing_m),))
+            expected = other.lift(people, CAMERA).skeletons[0]
+            found = message.skeletons[0]
+            joints = np.stack([found.x, found.y, found.z], -1)
+            np.testing.assert_array_equal(joints, expected.joints_cam_m)
+            seen.append(round(3 * found.plausibility, 3))
+        assert seen == [1, 2, 3, 3, 3]
+
     def test_the_first_camera_info_counts_for_the_frames_just_before_it(
         self, tmp_path, fresh, standing_m
     ):

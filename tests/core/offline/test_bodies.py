@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2 as typed_cv2
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from elepose_core.cli.view import view
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.geometry.camera import Camera, project
+from elepose_core.images import rgb_from_photograph
 from elepose_core.offline.bodies import bodies_of_extra, from_root, painted_over, stored
 from elepose_core.offline.keypoint_files import Assumptions, ImageSize, lift_keypoints
 from elepose_core.offline.poses import lifted
@@ -25,6 +27,7 @@ from elepose_core.runtime.predictor import Predictor
 
 tiny_bundles = pytest.importorskip('tiny_bundles', reason='graphs are made with onnx')
 
+cv2: Any = typed_cv2  # its stubs lack the fourcc function
 SKIER = Path(__file__).parents[2] / 'data' / 'skier.jpg'
 CAMERA = Camera(np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 640, 480)
 FRAMES = 3
@@ -113,6 +116,24 @@ def test_picture_is_lifted_painted_and_viewed(tmp_path: Path, folder: Path) -> N
     with_body, without = (page.count('"type":"mesh3d"') for page in pages)
     assert with_body == without + 2  # the figure and its frame
     assert (tmp_path / 'skier.png').stat().st_size > (tmp_path / 'plain.png').stat().st_size
+
+
+def test_video_is_lifted_with_the_frames_before_and_painted(tmp_path: Path, folder: Path) -> None:
+    image = rgb_from_photograph(SKIER.read_bytes())
+    size = (320, 416)
+    writer = cv2.VideoWriter(
+        str(tmp_path / 'pan.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 30.0, size
+    )
+    for start in range(220, 180, -8):
+        writer.write(np.ascontiguousarray(image[:416, start : start + 320, ::-1]))
+    writer.release()
+    model = str(folder / 'body.elepose')
+    lift(tmp_path / 'pan.mp4', out=tmp_path / 'pan.npz', model=model, mesh=True)
+    frames = frames_from_poses(tmp_path / 'pan.npz')
+    assert frames.vertices_cam_m is not None
+    assert frames.vertices_cam_m.shape == (5, 1, 96, 3)
+    assert np.isfinite(frames.vertices_cam_m).all()
+    assert (tmp_path / 'pan.overlay.mp4').stat().st_size > 10_000
 
 
 def test_picture_moves_depths_and_other_sources_have_none(

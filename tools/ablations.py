@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from elepose_core.cli.run_reader import lift_of_run, lift_of_teacher
+from elepose_core.cli.run_reader import lift_of_run
 from elepose_core.data.poseset import PoseSet
 from elepose_core.evaluation.protocol import Conditions, evaluate
 
@@ -186,7 +186,7 @@ def _measure(stage: str, run: Path, val: Path) -> dict[str, float]:
     """Return the figure of each column; a teacher knows whole poses of level cameras only."""
     poses = PoseSet.load(val)
     if stage in ('discovery', 'alternation'):
-        lift, columns = lift_of_teacher(run, stage, poses), _of_teacher()
+        lift, columns = lift_of_run(run, poses, stage), _of_teacher()
     else:
         lift, columns = lift_of_run(run, poses), _COLUMNS
     found = {c: evaluate(lift, poses, c) for c in {column[0] for column in columns.values()}}

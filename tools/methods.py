@@ -15,6 +15,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,55 +71,47 @@ def main() -> None:
 
 
 def _row(name: str, seed: int, places: _Places, train: bool) -> None:
-    row, run, path = ROWS[name], places.run(name, seed), RESULTS / f'{name}_seed_{seed}.json'
+    row, path = ROWS[name], RESULTS / f'{name}_seed_{seed}.json'
     if row.seedless:
-        _write(path, {'sets': _measured(flat, places.sets(row))})
+        _write(path, {'sets': _measured(lambda _: flat, places.sets(row))})
         return
-    if row.command is None:
+    run = places.run(row.of_run or name, seed)
+    if train and row.command is not None:
+        _train(row.command, run, seed, places)
+    if not (run / 'run.json').exists():
+        print(f'{name}, seed {seed}: no run at {run}; committed figures stay', file=sys.stderr)
         return
-    if train and row.stage is None:
-        _train(row, run, seed, places)
-    source = run if row.stage is None else places.run(row.of_run, seed)
-    if not (source / 'run.json').exists():
-        print(f'{name}, seed {seed}: no run at {source}; committed figures stay', file=sys.stderr)
-        return
-    _write(path, _of_run(row, source, places))
+    _write(path, _of_run(row, run, places))
 
 
-def _train(row: Row, run: Path, seed: int, places: _Places) -> None:
+def _train(words: str, run: Path, seed: int, places: _Places) -> None:
     resume = ['--resume'] if (run / 'config.toml').exists() else []
-    assert row.command is not None
-    words = row.command.format(data=places.data / 'mocap', runs=places.runs).split()
-    more = ['--set', f'training.seed={seed}', '--out', str(run), *resume]
-    command = [sys.executable, '-m', 'elepose_core', 'train', *words, *more]
+    command = [sys.executable, '-m', 'elepose_core', 'train']
+    command += words.format(data=places.data / 'mocap', runs=places.runs).split()
+    command += ['--set', f'training.seed={seed}', '--out', str(run), *resume]
     if code := subprocess.run(command, check=False).returncode:
         sys.exit(code)
 
 
 def _of_run(row: Row, run: Path, places: _Places) -> dict[str, Any]:
     """Measure a run; says how large its network is and what training took."""
-    from elepose_core.cli.run_reader import read_run
+    from elepose_core.cli.run_reader import lift_of_run, read_run
 
-    module, method, facts = read_run(run)
-    poses = {name: PoseSet.load(path) for name, path in places.sets(row).items()}
-    if row.stage is not None:
-        from elepose_core.cli.run_reader import lift_of_teacher
-
-        lifts = {name: lift_of_teacher(run, row.stage, of) for name, of in poses.items()}
-    else:
-        lifts = {name: method.lift(module, of) for name, of in poses.items()}
-    found = {name: _figures(lifts[name], of) for name, of in poses.items()}
-    return {
-        'sets': found,
-        'parameters': sum(p.numel() for p in module.parameters()),
-        'training_s': facts.get('training_s'),
-        'step': facts['step'],
+    facts = json.loads((run / 'run.json').read_text(encoding='utf-8'))
+    found: dict[str, Any] = {
+        'sets': _measured(lambda of: lift_of_run(run, of, row.stage), places.sets(row)),
         'revision': facts['revision'],
     }
+    if row.stage is None:
+        module, _, more = read_run(run)
+        found |= {'step': more['step'], 'training_s': facts['training_s']}
+        found['parameters'] = sum(parameter.numel() for parameter in module.parameters())
+    return found
 
 
-def _measured(lift: Lift, sets: dict[str, Path]) -> dict[str, Any]:
-    return {name: _figures(lift, PoseSet.load(path)) for name, path in sets.items()}
+def _measured(lift_for: Callable[[PoseSet], Lift], sets: dict[str, Path]) -> dict[str, Any]:
+    loaded = {name: PoseSet.load(path) for name, path in sets.items()}
+    return {name: _figures(lift_for(poses), poses) for name, poses in loaded.items()}
 
 
 def _figures(lift: Lift, poses: PoseSet) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from results_table import SETS, figures, folders, markdown
 
@@ -28,8 +28,8 @@ class Row:
         command: Words of `elepose train` but for seed and folder; {data} and {runs} are filled in.
         bundle: Shipped bundle of seed 0.
         folder: Folders of docs/results with what `tools/measure.sh` wrote, in place of a run.
-        stage: Teacher of `of_run` that is measured, where it is not the deployed network.
-        of_run: Row whose run holds it.
+        stage: Earlier stage that is measured, where it is not the deployed network.
+        of_run: Row whose runs are measured, where they are not its own.
         images: Folder of the runs with the sets that are lifted, where images are needed.
         seedless: Nothing was learned.
     """
@@ -39,8 +39,8 @@ class Row:
     command: str | None = None
     bundle: str | None = None
     folder: str | None = None
-    stage: Literal['teacher'] | None = None
-    of_run: str = ''
+    stage: str | None = None
+    of_run: str | None = None
     images: str | None = None
     seedless: bool = False
 
@@ -50,35 +50,36 @@ ROWS = {
     'flat': Row('all depths zero, level camera', 'nothing', seedless=True),
     'elepose_paper': Row('ElePose as published', '2D', folder='elepose_paper'),
     'elepose': Row('**ElePose**, our recipe', '2D', bundle='default', folder='default'),
+    'self_consistency': Row(
+        'geometric, self-consistency only',
+        '2D',
+        f'geometric {_MOCAP_2D} --config configs/geometric.toml --until adversarial '
+        '--set adversarial_losses.frame=0 --set adversarial_losses.motion=0',
+        stage='adversarial',
+    ),
+    'geometric': Row(
+        '**geometric** self-supervision',
+        '2D',
+        f'geometric {_MOCAP_2D} --config configs/geometric.toml',
+        bundle='geometric',
+    ),
+    'geometric_published': Row(
+        '... with the new views of the paper',
+        '2D',
+        f'geometric {_MOCAP_2D} --config configs/geometric.toml --set views.views=published',
+    ),
     'supervised': Row(
         'supervised',
-        '3D of 4 people',
+        '3D of 4 people who walk and run',
         'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
         '--config configs/supervised.toml',
         bundle='supervised',
     ),
     'finetuned': Row(
         'our ElePose, fine-tuned',
-        '2D, then 3D of 4 people',
+        '2D, then that 3D',
         'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
         '--config configs/finetuned.toml',
-    ),
-    'geometric': Row(
-        'geometric self-supervision',
-        '2D',
-        f'geometric {_MOCAP_2D} --config configs/geometric.toml',
-        bundle='geometric',
-    ),
-    'self_consistency': Row(
-        '... without its judges',
-        '2D',
-        f'geometric {_MOCAP_2D} --config configs/geometric.toml '
-        '--set adversarial_losses.frame=0 --set adversarial_losses.motion=0',
-    ),
-    'geometric_published': Row(
-        '... with the new views of the paper',
-        '2D',
-        f'geometric {_MOCAP_2D} --config configs/geometric.toml --set views.views=published',
     ),
 }
 

@@ -4,20 +4,19 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
 from elepose_core.cli.methods import method_of
 from elepose_core.cli.methods.method import Method
-from elepose_core.config import ExperimentConfig, read_experiment
+from elepose_core.config import read_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
-from elepose_core.models.teacher import Teacher
 from elepose_core.training.checkpoint import load_checkpoint
 
-__all__ = ['lift_of_run', 'lift_of_teacher', 'read_run']
+__all__ = ['lift_of_run', 'read_run']
 
 
 def lift_of_run(run: Path, poses: PoseSet, stage: str | None = None) -> Lift:
@@ -40,10 +39,9 @@ def _lift_of_stage(run: Path, stage: str, poses: PoseSet) -> Lift:
         raise InputError(
             f'stage is {stage!r}; expected one of the method {method.name} to measure: {known}'
         )
-    module = method.of_stage[stage](experiment)
     state = load_checkpoint(run / stage / 'last.pt')
     try:
-        module.load_state_dict(state['exported'])
+        module = method.of_stage[stage](experiment, state['exported'])
     except (KeyError, RuntimeError):
         raise InputError(f'{run / stage}: the checkpoint does not fit config.toml') from None
     return method.lift(module.eval(), poses)
@@ -71,19 +69,3 @@ def read_run(run: Path) -> tuple[nn.Module, Method, dict[str, Any]]:
         raise InputError(f'{facts_path} is not a readable JSON file ({error})') from None
     facts |= {'step': state['step'], 'config': experiment.model_dump()}
     return module.eval(), method, facts
-
-
-def lift_of_teacher(run: Path, stage: Literal['discovery', 'alternation'], poses: PoseSet) -> Lift:
-    """Return what the protocol measures of the teacher at the end of an earlier stage."""
-    experiment = read_experiment(run / 'config.toml')
-    if not isinstance(experiment, ExperimentConfig):
-        raise InputError(f'{run} has no stage {stage}; expected a run of our own ElePose recipe')
-    state = load_checkpoint(run / stage / 'last.pt')['exported']
-    if stage == 'alternation':
-        of_teacher = 'teacher.'
-        state = {
-            k.removeprefix(of_teacher): v for k, v in state.items() if k.startswith(of_teacher)
-        }
-    teacher = Teacher(experiment.lifter)
-    teacher.load_state_dict(state)
-    return method_of(experiment).lift(teacher.eval(), poses)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
-from elepose_core.cli.methods.method import Method
+from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses, poses_for_bones
 from elepose_core.config import ExperimentConfig
@@ -79,6 +79,18 @@ def _lift(module: nn.Module, poses: PoseSet) -> Lift:
     return _lift_rows(module)
 
 
+def _untrained_teacher(experiment: ExperimentConfig) -> Teacher:
+    return Teacher(experiment.lifter)
+
+
+def _teacher_of_clips(experiment: ExperimentConfig, weights: dict[str, Tensor]) -> Teacher:
+    """Return the teacher alone: elevations of clips and bones belong to the data."""
+    teacher, prefix = Teacher(experiment.lifter), 'teacher.'
+    mine = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+    teacher.load_state_dict(mine)
+    return teacher
+
+
 METHOD = Method(
     name='elepose',
     read=complete_poses,
@@ -88,6 +100,7 @@ METHOD = Method(
     lift=_lift,
     write_bundle=write_lifting_bundle,
     stages=('discovery', 'alternation', 'refinement', 'distillation'),
+    of_stage={'discovery': holding(_untrained_teacher), 'alternation': _teacher_of_clips},
 )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
-from elepose_core.cli.methods.method import Method
+from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses
 from elepose_core.config import GeometricConfig
@@ -45,7 +45,7 @@ def _train(
     """Train up to the stage `until`; returns how the last went."""
     seed = experiment.training.seed
     torch.manual_seed(seed)
-    parts = GeometricParts(Teacher(experiment.lifter), PoseJudges(experiment.judges)).to(device)
+    parts = _untrained_parts(experiment).to(device)
     on_device = data.to(device)
     recipe = Geometric(
         parts,
@@ -101,6 +101,10 @@ def _lift(module: nn.Module, poses: PoseSet) -> Lift:
     )
 
 
+def _untrained_parts(experiment: GeometricConfig) -> GeometricParts:
+    return GeometricParts(Teacher(experiment.lifter), PoseJudges(experiment.judges))
+
+
 METHOD = Method(
     name='geometric',
     read=complete_poses,
@@ -110,4 +114,5 @@ METHOD = Method(
     lift=_lift,
     write_bundle=write_lifting_bundle,
     stages=('adversarial', 'distillation'),
+    of_stage={'adversarial': holding(_untrained_parts)},
 )

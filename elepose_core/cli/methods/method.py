@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from elepose_core.bundle import Bundle, Manifest
 from elepose_core.cli.stages import Stages
@@ -18,10 +18,13 @@ from elepose_core.evaluation.protocol import Lift
 from elepose_core.export.serialized import Precision
 from elepose_core.training.loop import Progress
 
-__all__ = ['BundleRequest', 'LiftFor', 'Method', 'check_until']
+__all__ = ['BundleRequest', 'LiftFor', 'Method', 'OfStage', 'check_until', 'holding']
 
 # A trained module and the set that it shall lift -> the lifter of the rows of that set.
 LiftFor = Callable[[nn.Module, PoseSet], Lift]
+
+# Settings and the weights of a checkpoint -> the module that holds them.
+OfStage = Callable[[Any, dict[str, Tensor]], nn.Module]
 
 
 class BundleRequest(NamedTuple):
@@ -54,8 +57,8 @@ class Method:
         lift: How a trained module is measured; every module that a stage validates must do.
         write_bundle: A trained module -> a bundle; refuses where none can hold it.
         stages: In order, those that `--until` may name.
-        of_stage: Experiment -> the module that the checkpoints in the run's folder of this name
-            fit, of the stages whose teachers can be measured with `evaluate --stage`.
+        of_stage: Experiment and the weights of the last checkpoint in the run's folder of this
+            name -> the module that holds them; of the stages that `evaluate --stage` may name.
         whole_clips: Whether val must keep clips whole: the method looks at neighbouring frames.
     """
 
@@ -67,8 +70,19 @@ class Method:
     lift: LiftFor
     write_bundle: Callable[[nn.Module, BundleRequest], Bundle]
     stages: tuple[str, ...] = ()
-    of_stage: Mapping[str, Callable[[Any], nn.Module]] = field(default_factory=dict)
+    of_stage: Mapping[str, OfStage] = field(default_factory=dict)
     whole_clips: bool = False
+
+
+def holding(untrained: Callable[[Any], nn.Module]) -> OfStage:
+    """Return what makes a module by its settings and gives it its weights."""
+
+    def of_stage(experiment: Any, weights: dict[str, Tensor]) -> nn.Module:
+        module = untrained(experiment)
+        module.load_state_dict(weights)
+        return module
+
+    return of_stage
 
 
 def check_until(method: Method, until: str | None) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from elepose_core.cli.methods.body_bundle import write_body_bundle
-from elepose_core.cli.methods.method import Method
+from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses
 from elepose_core.config import PoseNet3DConfig
@@ -177,9 +177,9 @@ METHOD = Method(
     write_bundle=write_body_bundle,
     stages=('frames', 'teacher', 'student', 'joint'),
     of_stage={
-        'frames': _untrained_frames,
-        'teacher': _untrained_clips,
-        'student': _untrained_student,
+        'frames': holding(_untrained_frames),
+        'teacher': holding(_untrained_clips),
+        'student': holding(_untrained_student),
     },
     whole_clips=True,
 )

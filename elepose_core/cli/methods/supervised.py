@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
-from elepose_core.cli.methods.method import Method
+from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import LabelledPoses, facts_of_poses, labelled_poses
 from elepose_core.config import SupervisedConfig
@@ -90,6 +90,10 @@ def _facts(data: LabelledPoses) -> dict[str, Any]:
     return facts_of_poses(data.seen)
 
 
+def _untrained_teacher(experiment: SupervisedConfig) -> Teacher:
+    return Teacher(experiment.lifter)
+
+
 METHOD = Method(
     name='supervised',
     read=labelled_poses,
@@ -99,4 +103,5 @@ METHOD = Method(
     lift=_lift,
     write_bundle=write_lifting_bundle,
     stages=('teacher', 'distillation'),
+    of_stage={'teacher': holding(_untrained_teacher)},
 )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from elepose_core.bundle import Bundle
-from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
+from elepose_core.cli.methods.lifting_graph import write_lifting_bundle
 from elepose_core.cli.methods.method import BundleRequest, Method
 from elepose_core.cli.stages import Stages
 from elepose_core.cli.training_data import complete_poses, facts_of_poses

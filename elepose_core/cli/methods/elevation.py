@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
+from elepose_core.cli.methods.lifting_graph import (
+    lift_poses,
+    untrained_graph,
+    write_lifting_bundle,
+)
 from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses, poses_for_bones
 from elepose_core.config import ExperimentConfig
-from elepose_core.data.poseset import PoseSet
-from elepose_core.evaluation.protocol import Lift
 from elepose_core.evaluation.torch_lift import torch_lift
 from elepose_core.geometry.elevation import (
     elevation_from_up_cam,
@@ -27,7 +29,7 @@ from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher, TeacherGraph
 from elepose_core.priors.bones import bone_ratios_by_person, bone_ratios_from_2d
-from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.priors.flow import VIEW_CONDITIONS
 from elepose_core.refinement.clips import RefinementConfig, refine
 from elepose_core.training.alternation import Alternation, Alternators, clip_elevations
 from elepose_core.training.discovery import Discovery
@@ -67,18 +69,6 @@ def _train(
     return stages.train(recipe, experiment.training, Path())
 
 
-def _untrained(experiment: ExperimentConfig) -> LiftingGraph:
-    return LiftingGraph(
-        Lifter(experiment.lifter),
-        FlowPrior(experiment.prior, VIEW_CONDITIONS).requires_grad_(False),
-    )
-
-
-def _lift(module: nn.Module, poses: PoseSet) -> Lift:
-    del poses
-    return _lift_rows(module)
-
-
 def _untrained_teacher(experiment: ExperimentConfig) -> Teacher:
     return Teacher(experiment.lifter)
 
@@ -96,18 +86,12 @@ METHOD = Method(
     read=complete_poses,
     facts=facts_of_poses,
     train=_train,
-    untrained=_untrained,
-    lift=_lift,
+    untrained=untrained_graph,
+    lift=lift_poses,
     write_bundle=write_lifting_bundle,
     stages=('discovery', 'alternation', 'refinement', 'distillation'),
     of_stage={'discovery': holding(_untrained_teacher), 'alternation': _teacher_of_clips},
 )
-
-
-def _lift_rows(module: nn.Module) -> Lift:
-    if isinstance(module, Alternators):
-        module = module.teacher
-    return torch_lift(TeacherGraph(module) if isinstance(module, Teacher) else module)
 
 
 def _discovery(
@@ -165,7 +149,7 @@ def _lessons(
         data.clip.numpy(),
         data.frame.numpy(),
         data.person.numpy(),
-        _lift_rows(learned),
+        torch_lift(TeacherGraph(learned.teacher)),
         learned.bone_ratios.cpu().numpy(),
         config.at_rate(data.fps),
         on_part,

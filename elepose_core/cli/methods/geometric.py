@@ -7,21 +7,22 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
+from elepose_core.cli.methods.lifting_graph import (
+    lift_poses,
+    untrained_graph,
+    write_lifting_bundle,
+)
 from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses
 from elepose_core.config import GeometricConfig
-from elepose_core.data.poseset import PoseSet
-from elepose_core.evaluation.protocol import Lift
-from elepose_core.evaluation.torch_lift import torch_lift
 from elepose_core.models.discriminator import PoseJudges
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
-from elepose_core.models.teacher import Teacher, TeacherGraph
-from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.models.teacher import Teacher
+from elepose_core.priors.flow import VIEW_CONDITIONS
 from elepose_core.training.alternation import clip_elevations
 from elepose_core.training.distillation import Distillation, Lessons
 from elepose_core.training.geometric import Geometric, GeometricParts, lessons_of, pair_starts
@@ -87,20 +88,6 @@ def _lessons(
     return lessons
 
 
-def _untrained(experiment: GeometricConfig) -> LiftingGraph:
-    return LiftingGraph(
-        Lifter(experiment.lifter),
-        FlowPrior(experiment.prior, VIEW_CONDITIONS).requires_grad_(False),
-    )
-
-
-def _lift(module: nn.Module, poses: PoseSet) -> Lift:
-    del poses
-    return torch_lift(
-        TeacherGraph(module.teacher) if isinstance(module, GeometricParts) else module
-    )
-
-
 def _untrained_parts(experiment: GeometricConfig) -> GeometricParts:
     return GeometricParts(Teacher(experiment.lifter), PoseJudges(experiment.judges))
 
@@ -110,8 +97,8 @@ METHOD = Method(
     read=complete_poses,
     facts=facts_of_poses,
     train=_train,
-    untrained=_untrained,
-    lift=_lift,
+    untrained=untrained_graph,
+    lift=lift_poses,
     write_bundle=write_lifting_bundle,
     stages=('adversarial', 'distillation'),
     of_stage={'adversarial': holding(_untrained_parts)},

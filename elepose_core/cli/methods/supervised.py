@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from elepose_core.cli.methods.lifting_bundle import write_lifting_bundle
+from elepose_core.cli.methods.lifting_graph import (
+    lift_poses,
+    untrained_graph,
+    write_lifting_bundle,
+)
 from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import LabelledPoses, facts_of_poses, labelled_poses
 from elepose_core.config import SupervisedConfig
-from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
-from elepose_core.evaluation.protocol import Lift
-from elepose_core.evaluation.torch_lift import torch_lift
 from elepose_core.export.weights import start_from_bundle
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
-from elepose_core.models.teacher import Teacher, TeacherGraph
-from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.models.teacher import Teacher
+from elepose_core.priors.flow import VIEW_CONDITIONS
 from elepose_core.training.distillation import Distillation, Lessons
 from elepose_core.training.loop import Progress
 from elepose_core.training.prior import train_prior
@@ -74,18 +74,6 @@ def _train(
     return stages.train(recipe, experiment.training, Path())
 
 
-def _untrained(experiment: SupervisedConfig) -> LiftingGraph:
-    return LiftingGraph(
-        Lifter(experiment.lifter),
-        FlowPrior(experiment.prior, VIEW_CONDITIONS).requires_grad_(False),
-    )
-
-
-def _lift(module: nn.Module, poses: PoseSet) -> Lift:
-    del poses
-    return torch_lift(TeacherGraph(module) if isinstance(module, Teacher) else module)
-
-
 def _facts(data: LabelledPoses) -> dict[str, Any]:
     return facts_of_poses(data.seen)
 
@@ -99,8 +87,8 @@ METHOD = Method(
     read=labelled_poses,
     facts=_facts,
     train=_train,
-    untrained=_untrained,
-    lift=_lift,
+    untrained=untrained_graph,
+    lift=lift_poses,
     write_bundle=write_lifting_bundle,
     stages=('teacher', 'distillation'),
     of_stage={'teacher': holding(_untrained_teacher)},

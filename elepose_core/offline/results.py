@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,25 @@ from elepose_core.offline import bag_messages as messages
 from elepose_core.offline.bodies import bodies_of_extra
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['LiftedFrames', 'frames_from_bag', 'frames_from_poses']
+__all__ = ['LiftedBodies', 'LiftedFrames', 'frames_from_bag', 'frames_from_poses']
 
 Array = NDArray[np.float64]
 # The seconds of a stamp have 31 bits.
 _LARGEST_S = 2.0**31
+
+
+class LiftedBodies(NamedTuple):
+    """Surfaces of P people in F frames.
+
+    Attributes:
+        vertices_cam_m: (F, P, V, 3) float32 metres, optical frame, NaN = nobody.
+        faces: (T, 3) triangles between the vertices.
+        person: (F, P) number of the person, which stays; -1 = nobody.
+    """
+
+    vertices_cam_m: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    person: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -33,16 +47,14 @@ class LiftedFrames:
         joints_cam_m: (F, P, 17, 3) metres, optical frame, NaN = nobody or unknown.
         up_cam: (F, 3) against gravity, NaN = unknown.
         elevation_rad: (F,), NaN = unknown.
-        vertices_cam_m: (F, P, V, 3) float32, surfaces of bodies; None where the result has none.
-        faces: (T, 3) triangles between the vertices.
+        bodies: Surfaces of the people; None where the result has none.
     """
 
     stamps_ns: NDArray[np.int64]
     joints_cam_m: Array
     up_cam: Array
     elevation_rad: Array
-    vertices_cam_m: NDArray[np.float32] | None = None
-    faces: NDArray[np.int32] | None = None
+    bodies: LiftedBodies | None = None
 
     @property
     def time_s(self) -> Array:
@@ -131,7 +143,9 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
     shape = (*lifted.shape[:2], *bodies.vertices_cam_m.shape[1:])
     vertices = np.full(shape, np.nan, np.float32)
     vertices[row_frames, row_places] = bodies.vertices_cam_m[rows]
-    return replace(result, vertices_cam_m=vertices, faces=bodies.faces)
+    person = np.full(shape[:2], -1)
+    person[row_frames, row_places] = np.unique(poses.clip_index[rows], return_inverse=True)[1]
+    return replace(result, bodies=LiftedBodies(vertices, bodies.faces, person))
 
 
 def _rows_of_clip(poses: PoseSet, path: Path, clip: int | None) -> NDArray[np.int64]:

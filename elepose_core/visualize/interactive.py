@@ -120,32 +120,33 @@ def _traces(joints: Array, *fixed: Any) -> list[Any]:
 
 
 def _most_frames(motion: Motion) -> int:
-    if motion.vertices_cam_m is None:
+    if motion.bodies is None:
         return _MOST_FRAMES
-    _, places, vertices, _ = motion.vertices_cam_m.shape
+    _, places, vertices, _ = motion.bodies.vertices_cam_m.shape
     fitting = _MOST_VERTICES // max(int(places * vertices), 1)
     return max(1, min(_MOST_FRAMES, fitting))
 
 
 def _bodies(motion: Motion, frame: int, whole: bool = False) -> list[Any]:
-    """Return the bodies of all places; `whole` = with triangles and colours, which stay."""
+    """Return the bodies of all places; `whole` = with triangles and looks, which stay."""
     from plotly import graph_objects
 
-    if motion.vertices_cam_m is None or motion.faces is None:
+    if motion.bodies is None:
         return []
     there = motion.bodies_level_m(frame)
-    _, places, count, _ = motion.vertices_cam_m.shape
+    _, places, count, _ = motion.bodies.vertices_cam_m.shape
     # Who is not there has all vertices in the camera, where a body without size is not seen.
     nobody = np.zeros((count, 3))
     traces = []
     for place in range(places):
         # As lists: not every version of the drawing code reads packed arrays in frames.
         x, y, z = np.round(there.get(place, nobody), 3).T.tolist()
-        look: dict[str, Any] = {}
+        number = int(motion.bodies.person[frame, place])
+        red, green, blue = (round(255 * part) for part in person_colour(number))
+        look: dict[str, Any] = {'color': f'rgb({red},{green},{blue})'}
         if whole:
-            red, green, blue = (round(255 * part) for part in person_colour(place))
-            i, j, k = motion.faces.T.tolist()
-            look = {'i': i, 'j': j, 'k': k, 'color': f'rgb({red},{green},{blue})'}
+            i, j, k = motion.bodies.faces.T.tolist()
+            look |= {'i': i, 'j': j, 'k': k}
             look |= {'opacity': _BODY_OPACITY, 'hoverinfo': 'skip', 'flatshading': True}
         traces.append(graph_objects.Mesh3d(x=x, y=y, z=z, **look))
     return traces

@@ -16,6 +16,7 @@ __all__ = [
     'MIDDLE_COLOUR',
     'RIGHT_COLOUR',
     'SIDES',
+    'Bodies',
     'Motion',
     'Still',
     'bones_by_side',
@@ -44,6 +45,21 @@ class Still:
 
 
 @dataclass(frozen=True)
+class Bodies:
+    """Surfaces of the people of a `Motion`.
+
+    Attributes:
+        vertices_cam_m: (F, P, V, 3) metres, optical frame, NaN = nobody.
+        faces: (T, 3) triangles between the vertices.
+        person: (F, P) number of the person, which tells the colour; -1 = nobody.
+    """
+
+    vertices_cam_m: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    person: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Motion:
     """People of one recording over F frames, in P places (one for each track).
 
@@ -54,8 +70,7 @@ class Motion:
         up_cam: (F, 3) unit vectors against gravity, NaN = unknown.
         elevation_rad: (F,) camera elevation, NaN = unknown.
         stills: Frames to show beside the skeletons.
-        vertices_cam_m: (F, P, V, 3) surfaces of bodies, NaN = nobody; None = none at all.
-        faces: (T, 3) triangles between the vertices.
+        bodies: Surfaces of the people; None = none at all.
     """
 
     title: str
@@ -64,8 +79,7 @@ class Motion:
     up_cam: Array
     elevation_rad: Array
     stills: tuple[Still, ...] = field(default=())
-    vertices_cam_m: NDArray[np.float32] | None = None
-    faces: NDArray[np.int32] | None = None
+    bodies: Bodies | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.time_s)
@@ -79,12 +93,10 @@ class Motion:
             )
         if not np.isfinite(self.joints_cam_m).all(axis=-1).any():
             raise InputError(f'{self.title}: there is no joint to show')
-        if self.vertices_cam_m is not None and (
-            self.faces is None or self.vertices_cam_m.shape[:2] != shape[:2]
-        ):
+        if self.bodies is not None and self.bodies.vertices_cam_m.shape[:2] != shape[:2]:
             raise InputError(
-                f'vertices_cam_m has shape {self.vertices_cam_m.shape}; '
-                f'expected {shape[:2]} and faces'
+                f'vertices_cam_m has shape {self.bodies.vertices_cam_m.shape}; '
+                f'expected ({shape[0]}, {shape[1]}, vertices, 3)'
             )
 
     @property
@@ -103,9 +115,9 @@ class Motion:
 
     def bodies_level_m(self, frame: int) -> dict[int, Array]:
         """Return the vertices (V, 3) of those who have a body in a frame, by their place."""
-        if self.vertices_cam_m is None:
+        if self.bodies is None:
             return {}
-        vertices = np.asarray(self.vertices_cam_m[frame] @ self._level_from_camera().T)
+        vertices = np.asarray(self.bodies.vertices_cam_m[frame] @ self._level_from_camera().T)
         return {place: v for place, v in enumerate(vertices) if np.isfinite(v).all()}
 
     def _level_from_camera(self) -> Array:

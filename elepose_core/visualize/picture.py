@@ -132,12 +132,14 @@ def _draw_bodies(axes: 'Axes', motion: Motion, frame: int, axis: int) -> None:
     from matplotlib.collections import PolyCollection
 
     bodies = motion.bodies_level_m(frame)
-    if not bodies or motion.faces is None:
+    if not bodies or motion.bodies is None:
         return
     # The level frame has x away from the camera and y to its left.
     viewer = np.array([-1.0, 0.0, 0.0]) if axis == 1 else np.array([0.0, -1.0, 0.0])
-    triangles = np.concatenate([vertices[motion.faces] for vertices in bodies.values()])
-    colours = np.array([person_colour(place) for place in bodies]).repeat(len(motion.faces), 0)
+    triangles = np.concatenate([vertices[motion.bodies.faces] for vertices in bodies.values()])
+    person = motion.bodies.person[frame]
+    colours = np.array([person_colour(person[place]) for place in bodies])
+    colours = colours.repeat(len(motion.bodies.faces), axis=0)
     order, brightness = shaded(triangles, viewer)
     corners = triangles[order][..., [axis, 2]]
     shades = colours[order] * brightness[:, None]

@@ -108,8 +108,8 @@ def test_picture_is_lifted_painted_and_viewed(tmp_path: Path, folder: Path) -> N
     plain, painted = (path.with_suffix('.overlay.jpg') for path in (tmp_path / 'plain.npz', out))
     assert plain.read_bytes() != painted.read_bytes()
     frames = frames_from_poses(out)
-    assert frames.vertices_cam_m is not None
-    assert frames.vertices_cam_m.shape == (1, 1, 96, 3)
+    assert frames.bodies is not None
+    assert frames.bodies.vertices_cam_m.shape == (1, 1, 96, 3)
     view(out)
     view(tmp_path / 'plain.npz')
     pages = [(tmp_path / f'{name}.html').read_text() for name in ('skier', 'plain')]
@@ -130,9 +130,10 @@ def test_video_is_lifted_with_the_frames_before_and_painted(tmp_path: Path, fold
     model = str(folder / 'body.elepose')
     lift(tmp_path / 'pan.mp4', out=tmp_path / 'pan.npz', model=model, mesh=True)
     frames = frames_from_poses(tmp_path / 'pan.npz')
-    assert frames.vertices_cam_m is not None
-    assert frames.vertices_cam_m.shape == (5, 1, 96, 3)
-    assert np.isfinite(frames.vertices_cam_m).all()
+    assert frames.bodies is not None
+    assert frames.bodies.vertices_cam_m.shape == (5, 1, 96, 3)
+    assert np.isfinite(frames.bodies.vertices_cam_m).all()
+    assert frames.bodies.person.tolist() == [[0]] * 5
     assert (tmp_path / 'pan.overlay.mp4').stat().st_size > 10_000
 
 
@@ -219,6 +220,22 @@ def test_damaged_bodies_are_one_sentence(changes: dict[str, Any], sentence: str)
     with pytest.raises(InputError, match=sentence) as caught:
         bodies_of_extra(extra | changes, 3, 'r.npz')
     assert '\n' not in str(caught.value)
+
+
+def test_person_keeps_number_and_colour_when_another_leaves(
+    poses: PoseSet, folder: Path, tmp_path: Path
+) -> None:
+    """In a lifted video rows of a frame have no fixed place: the second becomes the first."""
+    options = LiftingOptions(with_vertices=True)
+    both = lifted(poses, Predictor(folder / 'body.elepose'), options)
+    left = both.select(np.flatnonzero((both.clip_index == 1) | (both.frame_index < 4)))
+    named = replace(left, extra={**left.extra, 'person_id': left.clip_index.astype(np.str_)})
+    named.save(tmp_path / 'video.npz')
+    bodies = frames_from_poses(tmp_path / 'video.npz').bodies
+    assert bodies is not None
+    assert bodies.person.tolist() == [[0, 1]] * 4 + [[1, -1]] * 6
+    assert (np.isnan(bodies.vertices_cam_m).all((2, 3)) == (bodies.person < 0)).all()
+    view(tmp_path / 'video.npz')
 
 
 def test_selection_of_a_result_keeps_its_bodies(poses: PoseSet, folder: Path) -> None:

@@ -102,7 +102,7 @@ class Parameters:
     ordering_model: str = _row(
         '',
         'bundle of a second network, which looks at the image of each person and tells how deep '
-        'joints lie; its depths are fused with those of the lifter; empty = none',
+        'joints lie, on the CPU; its depths are fused with those of the lifter; empty = none',
         used_by=(PIPELINE,),
     )
     device: str = _row(

@@ -85,6 +85,24 @@ def test_angular_size_is_the_one_that_networks_learn_with(
     np.testing.assert_allclose(axis, wanted.rotation[:, 2], atol=1e-6)
 
 
+def test_depths_that_a_network_is_taught_put_flat_people_where_they_are(
+    crowd_of: Callable[..., Any],
+) -> None:
+    """What the network should say of the truth, and surely, gives the truth up to one scale."""
+    torch = pytest.importorskip('torch')
+    taught = pytest.importorskip('elepose_core.models.image_depth', exc_type=ImportError)
+    truth = crowd_of(50, seed=5).joints_cam_m
+    rays = truth[..., :2] / truth[..., 2:]
+    depth = taught.depth_offsets(torch.from_numpy(truth), torch.from_numpy(rays)).numpy()
+    flat = np.concatenate([rays, np.ones((50, 17, 1))], -1).astype(np.float32)
+    certain, unsure = (np.full((50, 17), value, np.float32) for value in (1e-4, 0.1))
+    joints, sigma = fuse(flat, unsure, rays, depth.astype(np.float32), certain)
+    np.testing.assert_allclose(joints, truth / truth[:, :1, 2:], atol=2e-5)
+    assert (sigma[:, 1:] < 1e-3).all()
+    _, is_flipped = unflipped(joints, sigma, rays, depth.astype(np.float32), certain)
+    assert not is_flipped.any()
+
+
 @pytest.mark.parametrize(
     ('depth', 'deviation'),
     [(np.nan, 0.5), (0.5, np.nan), (0.5, 0.0), (0.5, -1.0), (np.inf, 0.5), (0.5, np.inf)],

@@ -7,8 +7,8 @@
 FOLDER holds sets of pictures that tools/render_people.py made (docs/training.md has the commands):
 `finetune_3d`, which fine-tuning learns from, `train_2d_*` without 3D, and `val` and `test_*` to
 measure on. For each seed a network is pre-trained by each rule and then fine-tuned on 1, 10 and
-100 % of the 3D labels, beside one that was not pre-trained, for as many steps. What learns and how
-long stands in configs/wsp.toml; --set changes it.
+100 % of the 3D labels for 500 steps, beside one that was not pre-trained. All other settings are
+those of configs/wsp.toml; --set changes them.
 
 Pre-training by `places` only asks where the keypoints are in the picture; `perspective` asks for
 their order in depth besides, by the rules of `training/ordinal_labels.py`, and `lifter` for the
@@ -45,6 +45,8 @@ from elepose_core.training.loop import TrainingConfig, train
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ('none', 'places', 'perspective', 'lifter')
 SHARES = (0.01, 0.1, 1.0)
+# Of fine-tuning, for all shares alike.
+STEPS = 500
 SETS = ('val', 'test_h36m', 'test_eye', 'test_robot_low', 'test_ceiling')
 # Pairs whose depths differ by less have no order worth asking for.
 CLEAR_M = 0.05
@@ -190,6 +192,8 @@ def main() -> None:
     torch.set_num_threads(1)
     config = read_experiment(options.config, options.set, 'wsp')
     assert isinstance(config, WspConfig)
+    training = config.training.model_copy(update={'steps': STEPS})
+    config = config.model_copy(update={'training': training})
     tree: dict[str, Any] = {'cells': {}}
     if options.json.exists():
         tree = json.loads(options.json.read_text(encoding='utf-8'))

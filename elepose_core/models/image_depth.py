@@ -35,7 +35,6 @@ class ImageDepthConfig(BaseModel):
     side: int = Field(64, ge=32, le=512)
     channels: int = Field(32, ge=1, le=1024)
     width: int = Field(256, ge=8, le=4096)
-    dropout: float = Field(0.2, ge=0, lt=1)
 
 
 class ImageDepth(nn.Module):
@@ -58,7 +57,6 @@ class ImageDepth(nn.Module):
         self.trunk = nn.Sequential(
             nn.Flatten(),
             nn.LayerNorm(config.channels * cells),
-            nn.Dropout(config.dropout),
             nn.Linear(config.channels * cells, config.width),
             nn.LeakyReLU(),
         )

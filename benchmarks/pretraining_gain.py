@@ -104,7 +104,7 @@ class Experiment:
         return network
 
     def _told(self, **changes: Any) -> WspConfig:
-        told = self.config.wsp.model_copy(update=changes)
+        told = self.config.wsp.model_copy(update={'lifted': False, **changes})
         return self.config.model_copy(update={'wsp': told})
 
     def cells(self, rule: str, seed: int, done: dict[str, Any]) -> Any:

@@ -66,7 +66,9 @@ class LabelConfig(BaseModel):
     `labels` says what pre-training learns besides the places of keypoints in the picture: their
     order by perspective or by the default lifter; 'places' = nothing else; 'none' leaves
     pre-training out. `place_weight` is that of the places. `share` is that of the poses whose 3D
-    truth is looked at.
+    truth is looked at. `lifted` says that people without truth were rendered as the default lifter
+    poses them (tools/render_people.py), so that this is what their pictures show: it is then
+    taught like truth.
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
@@ -74,6 +76,7 @@ class LabelConfig(BaseModel):
     labels: Literal['perspective', 'lifter', 'places', 'none'] = 'perspective'
     place_weight: float = Field(3.0, ge=0)
     share: float = Field(1.0, gt=0, le=1)
+    lifted: bool = False
 
 
 @dataclass(frozen=True)

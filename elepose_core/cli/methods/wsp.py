@@ -23,7 +23,7 @@ from elepose_core.export.depth import calibrate_depth_sigma, export_depth_bundle
 from elepose_core.geometry.elevation import up_cam_from_elevation
 from elepose_core.geometry.person_crop import person_squares
 from elepose_core.models.image_depth import DepthSeen, ImageDepth, depth_offsets, placed_on_rays
-from elepose_core.runtime.predictor import Predictor
+from elepose_core.runtime.predictor import Lifted, Predictor
 from elepose_core.training.image_depth import DepthLessons, Ordering, taught_rows
 from elepose_core.training.loop import Progress
 from elepose_core.training.ordinal_labels import (
@@ -126,19 +126,28 @@ def lessons_of(
     Raises:
         InputError: No pose has 3D truth.
     """
-    if not poses.known.any():
+    known, joints = poses.known, poses.joints
+    if experiment.wsp.lifted:
+        lifted = torch.from_numpy(_lifted(poses.rays).joints_cam)
+        joints = torch.where(known[:, None, None], joints, lifted)
+        known = torch.ones_like(known)
+    if not known.any():
         raise InputError('no pose has joints_cam_m; expected 3D truth of some to learn from')
-    rows = taught_rows(poses.known, experiment.wsp.share, seed)
-    truth = depth_offsets(poses.joints[rows], poses.rays[rows])
+    rows = taught_rows(known, experiment.wsp.share, seed)
+    truth = depth_offsets(joints[rows], poses.rays[rows])
     return DepthLessons(network, poses.crops[rows], truth, experiment.pictures)
 
 
 def _labels_of(rule: str, poses: PicturedPoses) -> OrdinalLabels:
     if rule == 'perspective':
         return perspective_labels(poses.rays, poses.up_cam)
-    rays = poses.rays.numpy()
-    lifted = Predictor(threads=1).lift(rays, np.ones(rays.shape[:2], np.float32))
-    return lifter_labels(lifted.joints_cam, lifted.sigma, rays)
+    lifted = _lifted(poses.rays)
+    return lifter_labels(lifted.joints_cam, lifted.sigma, poses.rays.numpy())
+
+
+def _lifted(rays: Tensor) -> Lifted:
+    """Return what the default lifter says of complete people (N, 17, 2)."""
+    return Predictor(threads=1).lift(rays.numpy(), np.ones(rays.shape[:2], np.float32))
 
 
 @torch.no_grad()
@@ -183,7 +192,7 @@ def _places(poses: PoseSet) -> NDArray[np.float32]:
 
 def _up_of_clips(rays: NDArray[np.float32], clip: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the mean up direction (N, 3) that the default lifter finds in each clip."""
-    found = Predictor(threads=1).lift(rays, np.ones(rays.shape[:2], np.float32)).up_cam
+    found = _lifted(torch.from_numpy(rays)).up_cam
     _, number = np.unique(clip, return_inverse=True)
     total = np.zeros((number.max() + 1, 3))
     np.add.at(total, number, found)

@@ -73,7 +73,12 @@ def test_train_evaluate_and_export(
     run, out = tmp_path / 'run', tmp_path / 'toy.elepose'
     sets = [part for key, value in SETTINGS.items() for part in ('--set', f'{key}={value}')]
     train = ['train', 'wsp', '--data', pictures['train'], pictures['flat'], '--out', run, *sets]
-    assert elepose(*train, '--set', 'wsp.share=0.5', '--until', 'pretraining') == 0
+    assert (
+        elepose(
+            *train, '--set', 'wsp.share=0.5', '--set', 'wsp.lifted=true', '--until', 'pretraining'
+        )
+        == 0
+    )
     assert not (run / 'last.pt').exists()
     assert (
         elepose(

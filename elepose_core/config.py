@@ -147,7 +147,8 @@ class PoseNet3DConfig(BaseModel):
     """All settings of one run of PoseNet3D.
 
     Four stages: `frames` trains a teacher of single frames against judges, `teacher` that of
-    clips, `student` the bodies that are deployed, `training` teacher and student together.
+    clips, `student` the bodies that are deployed, from refined clips, `training` teacher and
+    student together.
     `training.seed` seeds all of them.
     """
 
@@ -165,10 +166,11 @@ class PoseNet3DConfig(BaseModel):
     frames: StageConfig = StageConfig(steps=7000, batch_size=128)
     frame_losses: GeometricWeights = GeometricWeights()
     adversarial_losses: AdversarialWeights = AdversarialWeights()
-    teacher: StageConfig = StageConfig(steps=2500, batch_size=16, learning_rate=3e-4)
+    teacher: StageConfig = StageConfig(steps=2500, batch_size=16, learning_rate=2e-4)
     teacher_losses: ClipWeights = ClipWeights()
+    refinement: RefinementConfig = RefinementConfig()
     student: StageConfig = StageConfig(
-        steps=6000, batch_size=16, learning_rate=1e-3, average=0.998
+        steps=4000, batch_size=16, learning_rate=7e-4, average=0.998
     )
     student_losses: BodyWeights = BodyWeights()
     training: TrainingConfig = TrainingConfig(

@@ -29,6 +29,8 @@ Exported = LiftingGraph | BodyGraph
 PARITY_TOLERANCE: dict[Precision, float] = {'float32': 1e-4, 'float16': 6e-4}
 # A pose between two of the hundred usual ones may count as either.
 PLAUSIBILITY_TOLERANCE = 0.03
+# Of orientations of bones and of phenotypes: how a straight limb is turned hardly shows.
+PARAMETER_TOLERANCE: dict[Precision, float] = {'float32': 2e-3, 'float16': 2e-2}
 # In units of the root's depth, for people who are moved across the image by turning the camera.
 PAN_TOLERANCE = 4e-4
 
@@ -87,8 +89,11 @@ def export_bundle(
 def _check(differences: dict[str, dict[str, float]], precision: Precision) -> None:
     for by_output in differences.values():
         for name, difference in by_output.items():
-            counts = name == 'plausibility'
-            allowed = PLAUSIBILITY_TOLERANCE if counts else PARITY_TOLERANCE[precision]
+            allowed = PARITY_TOLERANCE[precision]
+            if name == 'plausibility':
+                allowed = PLAUSIBILITY_TOLERANCE
+            elif name == 'body_parameters':
+                allowed = PARAMETER_TOLERANCE[precision]
             # A NaN is no difference that is allowed.
             if not difference <= allowed:
                 raise ArithmeticError(

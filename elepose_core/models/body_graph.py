@@ -5,11 +5,9 @@
 import torch
 from torch import Tensor, nn
 
-from elepose_core.models.body_student import BodyEstimate, BodyStudent, SeenClips, UpOfClips
-from elepose_core.models.completion import whole
+from elepose_core.models.body_student import BodyStudent, SeenClips, UpOfClips
 from elepose_core.models.graph import OUTPUT_NAMES, variances_of
 from elepose_core.models.lifter import UpEstimate
-from elepose_core.models.observation import Observation, project
 from elepose_core.models.temporal import of_clips
 from elepose_core.priors.flow import FlowPrior, scaled_pose, view_condition
 from elepose_core.skeleton import H36M_17
@@ -58,26 +56,28 @@ class BodyGraph(nn.Module):
             vertices_cam: (B, V, 3) of the mesh, in the camera frame, same unit as the joints.
             body_parameters: (B, 130) see docs/conventions.md.
         """
-        student = self.student
-        seen, up, estimate = self._estimated(rays, scores, up_cam, up_variance)
-        last = BodyEstimate(estimate.phenotypes, *(part[:, -1] for part in estimate[1:]))
-        shape = student.body.shape(last.phenotypes)
-        body = student.body(shape, last.orientations, torch.zeros_like(last.place))
+        student, (seen, up) = self.student, self._seen(rays, scores, up_cam, up_variance)
+        angles = (up.elevation_rad, up.roll_rad, up.deviation_rad)
+        estimate = student(seen, *angles, for_node=True)
+        parts = (estimate.orientations, estimate.size, estimate.place, estimate.sigma)
+        orientations, size, place, sigma = (part[:, 0] for part in parts)
+        body = student.body(estimate.shape, orientations, torch.zeros_like(place))
         assert body.vertices is not None
         joints, vertices = (
-            points * last.size[:, None, None] + last.place[:, None]
+            points * size[:, None, None] + place[:, None]
             for points in (body.joints, body.vertices)
         )
         own = UpEstimate(*(_last(angle, seen.frames) for angle in up.own))
-        surprise = self._surprise(seen, up, joints)
+        surprise = self._surprise(seen, up)
+        columns = orientations[..., :2].transpose(-1, -2).flatten(1)
         return (
             joints,
             up.up_cam,
-            last.sigma * self.sigma_factor,
+            sigma * self.sigma_factor,
             (surprise[:, None] < self.surprise_quantiles).to(surprise.dtype).mean(1),
             torch.stack(variances_of(own), dim=1),
             vertices,
-            _parameters(last),
+            torch.cat([place, size[:, None], estimate.phenotypes, columns], dim=1),
         )
 
     def of_all_frames(
@@ -89,41 +89,32 @@ class BodyGraph(nn.Module):
             joints_cam: (B, T, 17, 3).
             up_cam_estimate: (B, 3).
         """
-        _, up, estimate = self._estimated(rays, scores, up_cam, up_variance)
+        seen, up = self._seen(rays, scores, up_cam, up_variance)
+        estimate = self.student(seen, up.elevation_rad, up.roll_rad, up.deviation_rad)
         return self.student.joints(estimate), up.up_cam
 
     def surprise(self, rays: Tensor, scores: Tensor) -> Tensor:
         """Return -log p (B,) of the last frames of windows, completed, up unknown."""
         level = rays.new_tensor([0.0, -1.0, 0.0]).expand(len(rays), 3)
         unknown = rays.new_full((len(rays),), torch.inf)
-        seen, up, estimate = self._estimated(rays, scores, level, unknown)
-        return self._surprise(seen, up, self.student.joints(estimate)[:, -1])
+        return self._surprise(*self._seen(rays, scores, level, unknown))
 
-    def _estimated(
+    def _seen(
         self, rays: Tensor, scores: Tensor, up_cam: Tensor, up_variance: Tensor
-    ) -> tuple[SeenClips, UpOfClips, BodyEstimate]:
-        seen = self.student.seen(rays, scores)
-        up = self.student.up(seen, up_cam, up_variance)
-        return seen, up, self.student(seen, up.elevation_rad, up.roll_rad, up.deviation_rad)
+    ) -> tuple[SeenClips, UpOfClips]:
+        seen = self.student.seen(rays, scores, up_cam, up_variance)
+        return seen, self.student.up(seen, up_cam, up_variance)
 
-    def _surprise(self, seen: SeenClips, up: UpOfClips, joints: Tensor) -> Tensor:
-        """Return -log p (B,) of the last frame, completed by joints (B, 17, 3)."""
-        parts = (seen.frame.pose_2d, seen.frame.visible, seen.frame.scale, seen.frame.rotation)
-        last = Observation(*(_last(part, seen.frames) for part in parts))
-        guess = project(joints @ last.rotation.transpose(1, 2))
-        complete = whole(last, torch.where(last.visible[..., None] > 0, last.pose_2d, guess))
-        components = self.prior.whitened(scaled_pose(complete.pose_2d))
-        elevation = _last(up.elevation_rad, seen.frames)
-        condition = view_condition(elevation, complete.scale)
+    def _surprise(self, seen: SeenClips, up: UpOfClips) -> Tensor:
+        """Return -log p (B,) of the last frame, as it was completed."""
+        pose_2d, scale = (
+            _last(part, seen.frames) for part in (seen.frame.pose_2d, seen.frame.scale)
+        )
+        components = self.prior.whitened(scaled_pose(pose_2d))
+        condition = view_condition(_last(up.elevation_rad, seen.frames), scale)
         return self.prior.negative_log_likelihood(components, condition)
 
 
 def _last(frames: Tensor, count: int) -> Tensor:
     """Return the last of `count` frames of each clip (B, ...), of (B * T, ...)."""
     return of_clips(frames, count)[:, -1]
-
-
-def _parameters(body: BodyEstimate) -> Tensor:
-    """Return (B, 130): place, size, phenotypes, first two columns of the orientations."""
-    columns = body.orientations[..., :2].transpose(-1, -2).flatten(1)
-    return torch.cat([body.place, body.size[:, None], body.phenotypes, columns], dim=1)

@@ -16,6 +16,36 @@ __all__ = ['pose_of_joints']
 _STRAIGHT = 0.15
 
 
+def _indices(*names: str) -> list[int]:
+    return [H36M_17.index(name) for name in names]
+
+
+# Arms, then legs: where each limb begins, bends and ends; the left one first.
+_LIMBS = [
+    _indices(*(f'{side}_{joint}' for joint in pair for side in ('left', 'right')))
+    for pair in (('shoulder', 'hip'), ('elbow', 'knee'), ('wrist', 'ankle'))
+]
+# Which of root, loin and chest, then neck, then the upper and the lower bones of the limbs gives
+# the orientation of each bone.
+_ROOT, _LOIN, _CHEST, _NECK, _UPPER, _LOWER = 0, 1, 2, 3, 4, 8
+_SOURCES = {
+    **{'root': _ROOT, 'spine05': _LOIN, 'spine03': _CHEST, 'spine01': _CHEST},
+    **{'neck01': _NECK, 'head': _NECK, 'clavicle.L': _CHEST, 'clavicle.R': _CHEST},
+    **{
+        f'{bone}.{letter}': first + limb
+        for limb, letter in enumerate('LR')
+        for bone, first in (
+            ('upperarm01', _UPPER),
+            ('lowerarm01', _LOWER),
+            ('wrist', _LOWER),
+            ('upperleg01', _UPPER + 2),
+            ('lowerleg01', _LOWER + 2),
+            ('foot', _LOWER + 2),
+        )
+    },
+}
+
+
 def pose_of_joints(joints: Tensor, shape: BodyShape) -> Tensor:
     """Return orientations (..., 20, 3, 3) with which a body takes the pose of joints.
 
@@ -29,76 +59,72 @@ def pose_of_joints(joints: Tensor, shape: BodyShape) -> Tensor:
         shape: The body; leading axes broadcast. Where the joints are not those of the mesh, add
             `BodyModel.joint_offset` to its joints before.
     """
-    seen, rest = _Joints(joints), _Joints(shape.joints)
-    found: dict[str, Tensor] = {}
-    hips, own_hips = seen.axis('hip'), rest.axis('hip')
-    loin, own_loin = seen.way('pelvis', 'spine'), rest.way('pelvis', 'spine')
-    found['root'] = _aligned(hips, loin, own_hips, own_loin)
-    shoulders, own_shoulders = seen.axis('shoulder'), rest.axis('shoulder')
-    found['spine05'] = _aligned(loin, hips + shoulders, own_loin, own_hips + own_shoulders)
-    back, own_back = seen.way('spine', 'thorax'), rest.way('spine', 'thorax')
-    chest = _aligned(back, shoulders, own_back, own_shoulders)
-    found['spine03'] = found['spine01'] = chest
-    neck = seen.way('thorax', 'head_top'), rest.way('thorax', 'head_top')
-    found['neck01'] = found['head'] = _least_turned(*neck, chest)
-    for side, letter in (('left', 'L'), ('right', 'R')):
-        found[f'clavicle.{letter}'] = chest
-        arm = [f'{side}_{joint}' for joint in ('shoulder', 'elbow', 'wrist')]
-        upper, lower = rest.way(*arm[:2]), rest.way(*arm[1:])
-        hinge = _unit(_cross(upper, lower))
-        pair = _limb(seen, rest, arm, hinge, chest)
-        found[f'upperarm01.{letter}'], found[f'lowerarm01.{letter}'] = pair
-        found[f'wrist.{letter}'] = pair[1]
-        leg = [f'{side}_{joint}' for joint in ('hip', 'knee', 'ankle')]
-        # A knee bends about the axis to the body's left, which straight legs do not show.
-        hinge = own_hips.new_tensor([1.0, 0.0, 0.0]).expand_as(own_hips)
-        pair = _limb(seen, rest, leg, hinge, found['root'])
-        found[f'upperleg01.{letter}'], found[f'lowerleg01.{letter}'] = pair
-        found[f'foot.{letter}'] = pair[1]
-    # All broadcast against the joints; some may not have met the shape's axes.
-    size = (found['root'] + found['head']).shape
-    return torch.stack([found[name].expand(size) for name in POSE_BONES], dim=-3)
-
-
-class _Joints:
-    """Unit vectors between the joints of poses (..., 17, 3)."""
-
-    def __init__(self, joints: Tensor) -> None:
-        self.joints = joints
-
-    def way(self, start: str, end: str) -> Tensor:
-        """Return the direction (..., 3) from one joint to another."""
-        first, last = H36M_17.index(start), H36M_17.index(end)
-        return _unit(self.joints[..., last, :] - self.joints[..., first, :])
-
-    def axis(self, joint: str) -> Tensor:
-        """Return the direction from the right to the left one."""
-        return self.way(f'right_{joint}', f'left_{joint}')
-
-
-def _limb(
-    seen: _Joints, rest: _Joints, joints: list[str], hinge: Tensor, trunk: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return orientations of the two bones of a limb, which bends about `hinge` at rest."""
-    root, middle, end = joints
-    upper, lower = seen.way(root, middle), seen.way(middle, end)
-    own_upper, own_lower = rest.way(root, middle), rest.way(middle, end)
-    unturned = _least_turned(upper, own_upper, trunk) @ hinge[..., None]
+    (trunk, neck, limbs), (own_trunk, own_neck, own_limbs) = (
+        _directions(points) for points in (joints, shape.joints)
+    )
+    frames = _aligned(trunk, own_trunk)
+    chest, root = frames[..., _CHEST, :, :], frames[..., _ROOT, :, :]
+    head = _least_turned(neck, own_neck, chest)
+    upper, lower = (limbs[..., half, :, :] for half in (0, 1))
+    own_upper, own_lower = (own_limbs[..., half, :, :] for half in (0, 1))
+    hinge = _hinges(own_upper, own_lower)
+    # Arms bend against the chest, legs against the pelvis.
+    base = torch.stack([chest, chest, root, root], dim=-3)
+    unturned = _least_turned(upper, own_upper, base) @ hinge[..., None]
     about = _cross(upper, lower) + _STRAIGHT * unturned[..., 0]
-    first = _aligned(upper, about, own_upper, hinge)
-    return first, _aligned(lower, about, own_lower, hinge)
+    bones = [
+        _aligned(torch.stack([way, about], -2), torch.stack([own, hinge], -2))
+        for way, own in ((upper, own_upper), (lower, own_lower))
+    ]
+    found = torch.cat([frames, head[..., None, :, :], *bones], dim=-3)
+    sources = torch.tensor([_SOURCES[name] for name in POSE_BONES], device=found.device)
+    return torch.index_select(found, -3, sources)
 
 
-def _least_turned(way: Tensor, own: Tensor, trunk: Tensor) -> Tensor:
-    """Return the orientation next to the trunk's that takes direction `own` to `way`."""
-    return shortest_rotation((trunk @ own[..., None])[..., 0], way) @ trunk
+def _directions(joints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return unit vectors of joints (..., 17, 3).
+
+    Returns:
+        Two each of root, loin and chest (..., 3, 2, 3), that which counts first; neck (..., 3);
+        upper and lower halves (..., 2, 4, 3) of the limbs.
+    """
+
+    def way(start: str, end: str) -> Tensor:
+        first, last = _indices(start, end)
+        return _unit(joints[..., last, :] - joints[..., first, :])
+
+    hips, shoulders = (way(f'right_{joint}', f'left_{joint}') for joint in ('hip', 'shoulder'))
+    loin, back = way('pelvis', 'spine'), way('spine', 'thorax')
+    pairs = ((hips, loin), (loin, hips + shoulders), (back, shoulders))
+    trunk = torch.stack([torch.stack(pair, dim=-2) for pair in pairs], dim=-3)
+    place = [joints[..., limb, :] for limb in _LIMBS]
+    limbs = torch.stack([_unit(place[1] - place[0]), _unit(place[2] - place[1])], dim=-3)
+    return trunk, way('thorax', 'head_top'), limbs
 
 
-def _aligned(first: Tensor, second: Tensor, own_first: Tensor, own_second: Tensor) -> Tensor:
-    """Return the rotation that takes `own_first` to `first` and `own_second` next to `second`."""
-    seen = rotation_from_columns(torch.cat([first, second], dim=-1))
-    own = rotation_from_columns(torch.cat([own_first, own_second], dim=-1))
-    return seen @ own.transpose(-1, -2)
+def _hinges(upper: Tensor, lower: Tensor) -> Tensor:
+    """Return about what limbs (..., 4, 3) of the body at rest bend.
+
+    Its arms are bent a little. A knee bends about the axis to the body's left, which its straight
+    legs do not show.
+    """
+    arms = _unit(_cross(upper, lower))[..., :2, :]
+    left = arms.new_tensor([1.0, 0.0, 0.0]).expand_as(arms)
+    return torch.cat([arms, left], dim=-2)
+
+
+def _least_turned(way: Tensor, own: Tensor, base: Tensor) -> Tensor:
+    """Return the orientation next to `base` that takes direction `own` to `way`."""
+    return shortest_rotation((base @ own[..., None])[..., 0], way) @ base
+
+
+def _aligned(seen: Tensor, own: Tensor) -> Tensor:
+    """Return the rotations that take the first of two directions (..., 2, 3) to that seen.
+
+    The second comes as near to that seen as it can.
+    """
+    frames = rotation_from_columns(seen.flatten(-2)), rotation_from_columns(own.flatten(-2))
+    return frames[0] @ frames[1].transpose(-1, -2)
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:

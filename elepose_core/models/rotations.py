@@ -49,13 +49,13 @@ def rotation_from_columns(columns: Tensor) -> Tensor:
 def shortest_rotation(start: Tensor, end: Tensor) -> Tensor:
     """Return the smallest rotations (..., 3, 3) that take directions `start` to `end` (..., 3).
 
-    Opposite directions give a finite matrix that is no rotation.
+    Nearly opposite directions (172 degrees) give a finite matrix that is no rotation.
     """
     a, b = _unit(start), _unit(end)
     cosine = (a * b).sum(-1)[..., None, None]
     cross = skew((skew(a) @ b[..., None])[..., 0])
     identity = torch.eye(3, dtype=a.dtype, device=a.device)
-    return identity + cross + cross @ cross / (1 + cosine).clamp(min=1e-6)
+    return identity + cross + cross @ cross / (1 + cosine).clamp(min=0.01)
 
 
 def skew(vectors: Tensor) -> Tensor:

@@ -11,9 +11,8 @@ from torch import Tensor
 from elepose_core import losses
 from elepose_core.body.data import POSE_BONES
 from elepose_core.geometry.virtual_camera import elevation_and_roll
-from elepose_core.models.body import BodyModel, BodyShape, turned_from_parents
+from elepose_core.models.body import turned_from_parents
 from elepose_core.models.body_graph import BodyGraph
-from elepose_core.models.body_pose import pose_of_joints
 from elepose_core.models.body_student import BodyEstimate, SeenClips, UpOfClips
 from elepose_core.models.observation import observe
 from elepose_core.models.temporal import for_each_frame, of_clips, of_frames, up_of_frames
@@ -69,7 +68,8 @@ class BodyWeights(BaseModel):
     pose: float = Field(4.0, ge=0)
     velocity: float = Field(8.0, ge=0)
     reprojection: float = Field(2.0, ge=0)
-    orientation: float = Field(0.3, ge=0)
+    completion: float = Field(4.0, ge=0)
+    change: float = Field(0.1, ge=0)
     implausible_turn: float = Field(1.0, ge=0)
     usual_shape: float = Field(0.02, ge=0)
     joint_offset: float = Field(0.5, ge=0)
@@ -110,6 +110,8 @@ class BodyLessons:
         return {
             'joints': mirrored_clips(self.lessons.joints[rows], flip),
             'elevation_rad': self.lessons.elevation_rad[rows[:, 0]],
+            'pose_weight': self.lessons.pose_weight[rows],
+            'elevation_weight': self.lessons.elevation_weight[rows[:, 0]],
             **draw_variation(batch_size, self.frames, self.sampling, generator),
         }
 
@@ -184,18 +186,22 @@ def body_terms(graph: BodyGraph, draw: dict[str, Tensor]) -> tuple[dict[str, Ten
     # Motion in the camera's frame: virtual cameras turn with the person.
     moved, meant = (torch.diff(j @ rotation, dim=1) for j in (relative, wanted))
     image = made[..., :2] / made[..., 2:].clamp(min=0.1) - of_clips(whole.pose_2d, seen.frames)
+    missed = _length(seen.rays - of_frames(_rays(truth))) / whole.scale[:, None]
     elevation, roll = elevation_and_roll(up_of_frames(draw['up'], seen.frame, seen.frames))
     here = present.flatten() > 0
     terms = {
-        'pose': _over(distance.mean(-1), present),
+        'pose': _over(distance.mean(-1) * draw['pose_weight'], present),
         'velocity': _over(_length(moved - meant).mean(-1), present[:, 1:] * present[:, :-1]),
         'reprojection': _over(_length(image).mean(-1) / scale[..., 0, 0], present),
-        'orientation': _orientation_error(student.body, estimate, truth, present),
+        'completion': (missed * (1 - seen.frame.visible)).mean(),
+        'change': _over(estimate.change, present),
         'implausible_turn': implausible_turn(estimate.orientations),
         'usual_shape': (estimate.phenotypes - 0.5).square().mean(),
         'joint_offset': student.body.joint_offset.square().sum(-1).mean(),
         'elevation': losses.two_sided_surprise(
-            (up.own.elevation_rad - elevation)[here], up.own.elevation_deviation_rad[here]
+            (up.own.elevation_rad - elevation)[here],
+            up.own.elevation_deviation_rad[here],
+            for_each_frame(draw['elevation_weight'], seen.frames)[here],
         ),
         'roll': losses.two_sided_surprise(
             (up.own.roll_rad - roll)[here], up.own.roll_deviation_rad[here]
@@ -227,10 +233,12 @@ def _estimated(
     rays = _rays(draw['joints'])
     size = observe(of_frames(rays), torch.ones_like(of_frames(visible))).scale
     shaken = rays + draw['noise'] * of_clips(size, visible.shape[1])[..., None, None]
-    seen = student.seen(shaken, visible)
-    frames = seen.frames
-    told, error = draw['told'], draw['told_error'] * draw['told_deviation_rad'][:, None]
+    told, deviation = draw['told'], draw['told_deviation_rad']
     unknown = torch.full_like(told, torch.inf)
+    variance = torch.where(told > 0, 2 * deviation**2, torch.inf)
+    seen = student.seen(shaken, visible, draw['up'], variance)
+    frames = seen.frames
+    error = draw['told_error'] * deviation[:, None]
     up = student.up(seen, draw['up'], unknown)
     elevation, roll = elevation_and_roll(up_of_frames(draw['up'], seen.frame, seen.frames))
     is_told = for_each_frame(told, frames) > 0
@@ -241,23 +249,11 @@ def _estimated(
         torch.where(is_told, roll + error[:, 1] / 2, up.own.roll_rad.detach()),
         torch.where(
             is_told,
-            for_each_frame(draw['told_deviation_rad'], frames),
+            for_each_frame(deviation, frames),
             up.own.elevation_deviation_rad.detach(),
         ),
     )
     return seen, up, estimate
-
-
-def _orientation_error(
-    body: BodyModel, estimate: BodyEstimate, joints: Tensor, present: Tensor
-) -> Tensor:
-    """Return the mean squared difference from the pose that joints (B, T, 17, 3) show."""
-    with torch.no_grad():
-        shape = body.shape(estimate.phenotypes, with_skin=False)
-        own = BodyShape(shape.bones[:, None], (shape.joints + body.joint_offset)[:, None], None)
-        shown = pose_of_joints(joints, own)
-    error = (estimate.orientations - shown).square().sum((-1, -2)).mean(-1)
-    return _over(error, present)
 
 
 def _draw_visible(

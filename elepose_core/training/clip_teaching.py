@@ -7,10 +7,11 @@ New views look real, people keep their bones, and motion is smooth.
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -20,10 +21,10 @@ from elepose_core.models.discriminator import PoseJudges
 from elepose_core.models.observation import Observation, observe
 from elepose_core.models.temporal import for_each_frame, of_clips, of_frames, up_of_frames
 from elepose_core.priors.bones import bone_lengths
+from elepose_core.refinement.clips import Lift
 from elepose_core.skeleton import H36M_17
 from elepose_core.training.adversarial import AdversarialWeights, Pairs, adversarial_terms
 from elepose_core.training.clip_windows import draw_windows, mirrored_clips
-from elepose_core.training.distillation import Lessons
 from elepose_core.training.loop import Group
 from elepose_core.training.round_trip import new_view, round_trip_terms
 from elepose_core.training.sampling import Keypoints2D, draw_angle
@@ -34,10 +35,13 @@ __all__ = [
     'ClipTeaching',
     'ClipWeights',
     'WindowConfig',
-    'clip_lessons',
     'clip_teacher_terms',
+    'lift_of_rows',
     'trembling',
 ]
+
+
+Float32 = NDArray[np.float32]
 
 
 class WindowConfig(BaseModel):
@@ -59,9 +63,9 @@ class ClipWeights(BaseModel):
     consistency_3d: float = Field(3.0, ge=0)
     pairwise_deformation: float = Field(0.0, ge=0)
     elevation_consistency: float = Field(1.0, ge=0)
-    bone_constancy: float = Field(5.0, ge=0)
-    bone_symmetry: float = Field(3.0, ge=0)
-    smoothness: float = Field(3.0, ge=0)
+    bone_constancy: float = Field(30.0, ge=0)
+    bone_symmetry: float = Field(15.0, ge=0)
+    smoothness: float = Field(15.0, ge=0)
 
 
 class ClipParts(nn.Module):
@@ -201,25 +205,32 @@ def trembling(joints: Tensor) -> Tensor:
     return torch.sqrt(change.square().sum(-1) + 1e-10).mean()
 
 
-@torch.no_grad()
-def clip_lessons(teacher: ClipTeacher, data: Keypoints2D) -> Lessons:
-    """Return what a teacher lifts of whole clips, in their order; all lessons count alike."""
-    joints = torch.empty(*data.rays.shape[:2], 3)
-    elevation = torch.empty(len(data.rays))
-    for rows in _unbroken(data):
-        seen = observe(data.rays[rows], torch.ones(data.rays[rows].shape[:2]))
-        up_cam = teacher.up(seen, len(rows))
-        lifted = teacher(seen, up_of_frames(up_cam, seen, len(rows)), len(rows))
-        joints[rows] = lifted @ seen.rotation
-        elevation[rows] = elevation_and_roll(up_cam)[0]
-    alike = torch.ones_like(elevation)
-    return Lessons(joints, elevation, alike, alike)
+def lift_of_rows(teacher: ClipTeacher, data: Keypoints2D) -> Lift:
+    """Return the lifter of all rows of a set in the order of clip and frame, each run as one.
 
+    Its rows may have other rays than the set; a known up direction is that of a run's first row.
+    """
+    device = next(teacher.parameters()).device
+    order = np.lexsort((data.frame.cpu().numpy(), data.clip.cpu().numpy()))
+    clip, frame = (part.cpu().numpy()[order] for part in (data.clip, data.frame))
+    ends = np.flatnonzero((np.diff(clip) != 0) | (np.diff(frame) != 1)) + 1
+    runs = np.split(np.arange(len(order)), ends)
 
-def _unbroken(data: Keypoints2D) -> list[Tensor]:
-    """Return the rows of each run of neighbouring frames."""
-    ends = (data.clip[1:] != data.clip[:-1]) | (data.frame[1:] != data.frame[:-1] + 1)
-    last = [-1, *torch.nonzero(ends).flatten().tolist(), len(data.clip) - 1]
-    sizes = [end - before for before, end in pairwise(last)]
-    rows: list[Tensor] = list(torch.split(torch.arange(len(data.clip)), sizes))
-    return rows
+    @torch.no_grad()
+    def lift(rays: Float32, scores: Float32, up_cam: Float32 | None) -> tuple[Float32, Float32]:
+        joints, up = np.zeros((*scores.shape, 3), np.float32), np.zeros((len(rays), 3), np.float32)
+        for rows in runs:
+            seen = observe(
+                torch.from_numpy(rays[rows]).to(device),
+                torch.from_numpy(np.ones_like(scores[rows])).to(device),
+            )
+            estimate = teacher.up(seen, len(rows))
+            used = estimate
+            if up_cam is not None:
+                used = torch.from_numpy(up_cam[rows[:1]]).to(device)
+            lifted = teacher(seen, up_of_frames(used, seen, len(rows)), len(rows))
+            joints[rows] = (lifted @ seen.rotation).cpu().numpy()
+            up[rows] = estimate.cpu().numpy()
+        return joints, up
+
+    return lift

@@ -8,7 +8,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from elepose_core.geometry.virtual_camera import elevation_and_roll
 from elepose_core.models.body_graph import BodyGraph
 from elepose_core.models.discriminator import motion_features
 from elepose_core.models.observation import observe
@@ -24,6 +23,7 @@ from elepose_core.training.clip_teaching import (
     trembling,
 )
 from elepose_core.training.clip_windows import draw_windows, mirrored_clips
+from elepose_core.training.distillation import Lessons
 from elepose_core.training.loop import Group
 from elepose_core.training.round_trip import new_view
 from elepose_core.training.sampling import Keypoints2D, SamplingConfig, draw_angle
@@ -58,11 +58,12 @@ class JointParts(nn.Module):
 
 @dataclass(frozen=True)
 class JointBodies:
-    """Recipe of `training.loop`: the student follows a teacher that learns on and heeds it.
+    """Recipe of `training.loop`: the student's new views are judged, and the teacher heeds it.
 
     Attributes:
         module: Teacher, judges and graph, trained apart before.
         data: Complete poses; nothing else is known.
+        lessons: What the student learned from, in the order of the data.
         starts: (W,) rows at which windows begin, see `window_starts`.
         config: Of the windows.
         sampling: How the student's input is varied.
@@ -72,11 +73,13 @@ class JointBodies:
         adversarial: Weights of the judges' terms.
 
     Source: PoseNet3D (arXiv 2003.03473), the joint fine-tuning.
-        Differs: the teacher heeds the student only where that saw whole and clean poses.
+        Differs: the student goes on with refined lessons, which are better than the teacher's
+        own; the teacher heeds the student where that saw whole and clean poses.
     """
 
     module: JointParts
     data: Keypoints2D
+    lessons: Lessons
     starts: Tensor
     config: WindowConfig
     sampling: SamplingConfig
@@ -101,6 +104,10 @@ class JointBodies:
         rows, flip = draw_windows(self.starts, frames, batch_size, share, generator)
         return {
             'rays': mirrored_clips(self.data.rays[rows], flip),
+            'joints': mirrored_clips(self.lessons.joints[rows], flip),
+            'elevation_rad': self.lessons.elevation_rad[rows[:, 0]],
+            'pose_weight': self.lessons.pose_weight[rows],
+            'elevation_weight': self.lessons.elevation_weight[rows[:, 0]],
             'azimuth_rad': draw_angle(batch_size, torch.pi, generator),
             **draw_variation(batch_size, frames, self.sampling, generator),
         }
@@ -110,10 +117,8 @@ class JointBodies:
         del step
         clips = self.module.clips
         teaching, lift = clip_teacher_terms(clips.teacher, clips.judges, draw, self.adversarial)
-        elevation, _ = elevation_and_roll(lift.up_cam.detach())
-        lesson = varied({**draw, 'joints': lift.joints_cam, 'elevation_rad': elevation})
-        lifted = lesson['joints']
-        lesson['joints'] = lifted.detach()
+        lesson = varied(draw)
+        lifted = varied({**draw, 'joints': lift.joints_cam})['joints']
         learning, made = body_terms(self.module.graph, lesson)
         clean = (draw['visible'].amin((1, 2)) > 0) & (draw['noise'].abs().amax((1, 2, 3)) == 0)
         return {

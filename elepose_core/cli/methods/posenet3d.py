@@ -6,8 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from elepose_core.cli.methods.body_bundle import write_body_bundle
 from elepose_core.cli.methods.method import Method, holding
@@ -18,20 +20,25 @@ from elepose_core.data.poseset import PoseSet
 from elepose_core.evaluation.clip_lift import clip_lift
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.geometry.elevation import elevation_from_up_cam
 from elepose_core.models.body_graph import BodyGraph
 from elepose_core.models.body_student import BodyStudent
 from elepose_core.models.clip_teacher import ClipTeacher, ClipTeacherGraph
 from elepose_core.models.discriminator import PoseJudges
 from elepose_core.models.teacher import Teacher, TeacherGraph
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
+from elepose_core.refinement.clips import Lift as RowLift
+from elepose_core.refinement.clips import RefinementConfig, refine
+from elepose_core.skeleton import H36M_17
 from elepose_core.training.body_lessons import BodyLessons
-from elepose_core.training.clip_teaching import ClipParts, ClipTeaching, clip_lessons
+from elepose_core.training.clip_teaching import ClipParts, ClipTeaching, lift_of_rows
 from elepose_core.training.clip_windows import window_starts
 from elepose_core.training.distillation import Lessons
 from elepose_core.training.geometric import Geometric, GeometricParts, pair_starts
 from elepose_core.training.joint_bodies import JointBodies, JointParts
 from elepose_core.training.loop import Progress
 from elepose_core.training.prior import train_prior
+from elepose_core.training.round_trip import relative_bone_lengths
 from elepose_core.training.sampling import Keypoints2D
 
 __all__ = ['METHOD']
@@ -79,13 +86,16 @@ def _train(
     progress = stages.train(teaching, seeded(experiment.teacher, seed), _TEACHER)
     if until == 'teacher':
         return progress
-    lessons = stages.lessons(partial(_lessons, clips.teacher, on_device)).to(device)
-    graph, progress = _student(experiment, data, lessons, starts, stages)
+    lessons = stages.lessons(
+        partial(_lessons, experiment.refinement, clips.teacher, on_device)
+    ).to(device)
+    graph, progress = _student(experiment, data, clips.teacher, lessons, stages)
     if until == 'student':
         return progress
     joint = JointBodies(
         JointParts(clips, graph),
         on_device,
+        lessons,
         starts,
         experiment.windows,
         experiment.sampling,
@@ -100,11 +110,14 @@ def _train(
 def _student(
     experiment: PoseNet3DConfig,
     data: Keypoints2D,
+    teacher: ClipTeacher,
     lessons: Lessons,
-    starts: Tensor,
     stages: Stages,
 ) -> tuple[BodyGraph, Progress]:
-    """Teach a student; the prior that judges plausibility knows the cameras of the lessons."""
+    """Teach a student, which starts as its teacher.
+
+    The prior that judges plausibility knows the cameras of the lessons.
+    """
     seed = experiment.training.seed
     of_clip = torch.zeros(data.clips).index_copy_(0, data.clip, lessons.elevation_rad.cpu())
     fit = partial(
@@ -117,11 +130,13 @@ def _student(
     )
     prior = stages.prior(_STUDENT, VIEW_CONDITIONS, fit)
     torch.manual_seed(seed)
-    graph = BodyGraph(BodyStudent(experiment.bodies), prior).to(lessons.joints.device)
+    student = _untrained_bodies(experiment)
+    student.lifter.load_state_dict(teacher.state_dict())
+    graph = BodyGraph(student, prior).to(lessons.joints.device)
     recipe = BodyLessons(
         graph,
         lessons,
-        starts,
+        window_starts(data, experiment.windows.frames),
         experiment.windows.frames,
         experiment.student_losses,
         experiment.sampling,
@@ -131,11 +146,41 @@ def _student(
 
 
 def _lessons(
-    teacher: ClipTeacher, data: Keypoints2D, on_part: Callable[[int, int], None]
+    config: RefinementConfig,
+    teacher: ClipTeacher,
+    data: Keypoints2D,
+    on_part: Callable[[int, int], None],
 ) -> Lessons:
-    lessons = clip_lessons(teacher, data).to(torch.device('cpu'))
-    on_part(data.clips, data.clips)
-    return lessons
+    """Refine what the teacher makes of whole clips: bones of one person, smooth motion."""
+    lift = lift_of_rows(teacher, data)
+    clip, frame, person = (part.cpu().numpy() for part in (data.clip, data.frame, data.person))
+    rays = data.rays.cpu().numpy()
+    refined = refine(
+        rays,
+        clip,
+        frame,
+        person,
+        lift,
+        _bone_ratios(lift, data),
+        config.at_rate(data.fps),
+        on_part,
+    )
+    elevation = elevation_from_up_cam(refined.up_cam)
+    columns = (refined.joints_cam, elevation, refined.moved, refined.elevation_deviation_rad)
+    return Lessons.weighted(*(torch.from_numpy(np.float32(column)) for column in columns))
+
+
+def _bone_ratios(lift: RowLift, data: Keypoints2D) -> NDArray[np.float64]:
+    """Return mean relative bone lengths (P, 16) of each person, as the teacher lifts them."""
+    order = np.lexsort((data.frame.cpu().numpy(), data.clip.cpu().numpy()))
+    rays = data.rays.cpu().numpy()[order]
+    joints = lift(rays, np.ones(rays.shape[:2], np.float32), None)[0]
+    assert joints is not None
+    relative = relative_bone_lengths(torch.from_numpy(joints))
+    person = data.person.cpu()[torch.from_numpy(order)]
+    total = torch.zeros(data.people, relative.shape[1]).index_add_(0, person, relative)
+    ratios = total / torch.bincount(person, minlength=data.people)[:, None]
+    return ((ratios + ratios[:, list(H36M_17.mirror_bones)]) / 2).double().numpy()
 
 
 def _untrained_frames(experiment: PoseNet3DConfig) -> GeometricParts:
@@ -147,9 +192,13 @@ def _untrained_clips(experiment: PoseNet3DConfig) -> ClipParts:
     return ClipParts(teacher, PoseJudges(experiment.judges))
 
 
+def _untrained_bodies(experiment: PoseNet3DConfig) -> BodyStudent:
+    return BodyStudent(experiment.bodies, experiment.lifter, experiment.temporal)
+
+
 def _untrained_student(experiment: PoseNet3DConfig) -> BodyGraph:
     prior = FlowPrior(experiment.prior, VIEW_CONDITIONS).requires_grad_(False)
-    return BodyGraph(BodyStudent(experiment.bodies), prior)
+    return BodyGraph(_untrained_bodies(experiment), prior)
 
 
 def _untrained(experiment: PoseNet3DConfig) -> JointParts:

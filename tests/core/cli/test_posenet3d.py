@@ -30,7 +30,8 @@ TINY = {
     **{'prior.steps': 3, 'windows.frames': FRAMES, 'frames.steps': 2, 'frames.batch_size': 8},
     **{'teacher.steps': 2, 'teacher.batch_size': 8, 'student.steps': 2},
     **{'student.batch_size': 8, 'training.steps': 2, 'training.batch_size': 8},
-    **{'training.validate_every': 2, 'student.average': 0.0},
+    **{'training.validate_every': 2, 'student.average': 0.0, 'bodies.completion_width': 8},
+    **{'refinement.bone_mm': [5.0], 'refinement.steps_per_stage': 1},
 }
 
 

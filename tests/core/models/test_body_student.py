@@ -14,22 +14,29 @@ from elepose_core.models.body_graph import BodyGraph  # noqa: E402
 from elepose_core.models.body_student import BodyStudent, StudentConfig  # noqa: E402
 from elepose_core.models.graph import unknown_up  # noqa: E402
 from elepose_core.models.rotations import rotation_from_columns  # noqa: E402
+from elepose_core.models.teacher import LifterConfig  # noqa: E402
+from elepose_core.models.temporal import TemporalConfig  # noqa: E402
 from elepose_core.priors.bones import bone_lengths  # noqa: E402
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior, PriorConfig  # noqa: E402
 
 FRAMES = 4
+TINY = StudentConfig(
+    **{'width': 8, 'blocks': 1, 'up_width': 8, 'up_blocks': 1},
+    **{'completion_width': 8, 'completion_blocks': 1},
+)
+TINY_LIFTER = LifterConfig(width=8, blocks=1, elevation_width=8, elevation_blocks=1)
 JOINTS, UP, SIGMA, PLAUSIBILITY, UP_VARIANCE, VERTICES, PARAMETERS = range(7)
 
 
 @pytest.fixture(scope='module')
 def graph() -> BodyGraph:
     torch.manual_seed(0)
-    config = StudentConfig(width=8, blocks=1, up_width=8, up_blocks=1)
+    config = TINY
     prior = FlowPrior(PriorConfig(components=8, blocks=2, width=8), VIEW_CONDITIONS)
     prior.fit_components(torch.randn(64, 34))
-    student = BodyStudent(config)
-    for name in ('up_head', 'pose_head', 'shape_head', 'place_head'):
-        torch.nn.init.normal_(getattr(student, name).weight, std=0.3)
+    student = BodyStudent(config, TINY_LIFTER, TemporalConfig(width=8, blocks=1))
+    for name in ('up_head', 'pose_head', 'shape_head', 'joint_head', 'completion_head'):
+        torch.nn.init.normal_(getattr(student, name).weight, std=0.1)
     return BodyGraph(student, prior).eval().requires_grad_(False)
 
 
@@ -43,15 +50,21 @@ def _lift(graph: BodyGraph, rays: 'torch.Tensor', scores: 'torch.Tensor | None' 
     return graph(rays, shown, *unknown_up(rays))
 
 
-def test_an_untrained_student_sees_somebody_who_faces_the_camera() -> None:
-    student = BodyStudent(StudentConfig(width=8, blocks=1, up_width=8, up_blocks=1))
-    seen = student.seen(_rays(), torch.ones(3, FRAMES, 17))
+def test_an_untrained_student_shows_what_its_lifter_sees() -> None:
+    """Directions of limbs are those of the lifted joints; here those of the teacher."""
+    student = BodyStudent(TINY, TINY_LIFTER, TemporalConfig(width=8, blocks=1))
+    torch.nn.init.normal_(student.lifter.frame.depth_head.weight, std=0.3)
+    rays, scores, zero = _rays(), torch.ones(3, FRAMES, 17), torch.zeros(3 * FRAMES)
     with torch.no_grad():
-        angle = torch.zeros(3 * FRAMES)
-        joints = student.joints(student(seen, angle, angle, angle))
-    relative = joints - joints[..., :1, :]
-    assert (relative[..., 10, 1] < relative[..., 3, 1]).all()  # head above ankle: smaller y
-    assert (relative[..., 11, 0] > relative[..., 14, 0]).all()  # left shoulder at larger x
+        seen = student.seen(rays, scores, *unknown_up(rays))
+        joints = student.joints(student(seen, zero, zero, zero))
+        up = torch.tensor([[0.0, -1.0, 0.0]]).expand(3 * FRAMES, 3)
+        lifted = student.lifter(seen.frame, up, FRAMES) @ seen.frame.rotation
+    for start, end in ((1, 2), (2, 3), (11, 12), (15, 16)):
+        own = joints[..., end, :] - joints[..., start, :]
+        its = (lifted[:, end] - lifted[:, start]).reshape(own.shape)
+        cosine = torch.nn.functional.cosine_similarity(own, its, dim=-1)
+        assert cosine.min() > 0.98, (start, end)
 
 
 def test_bones_keep_their_lengths_within_a_clip(graph: BodyGraph) -> None:
@@ -125,7 +138,7 @@ def test_missing_joints_are_completed_and_not_looked_at(graph: BodyGraph) -> Non
 def test_a_told_up_direction_is_weighed_by_its_variance(graph: BodyGraph) -> None:
     rays, scores = _rays(), torch.ones(3, FRAMES, 17)
     told = torch.tensor([[0.0, -0.8, -0.6]]).expand(3, 3)
-    seen = graph.student.seen(rays, scores)
+    seen = graph.student.seen(rays, scores, *unknown_up(rays))
     unknown = graph.student.up(seen, told, torch.full((3,), torch.inf))
     torch.testing.assert_close(unknown.elevation_rad, unknown.own.elevation_rad)
     certain = graph.student.up(seen, told, torch.zeros(3))

@@ -16,6 +16,8 @@ from elepose_core.body.data import POSE_BONES  # noqa: E402
 from elepose_core.models.body import BodyModel, BodyShape, oriented  # noqa: E402
 from elepose_core.models.body_graph import BodyGraph  # noqa: E402
 from elepose_core.models.body_student import BodyStudent, StudentConfig  # noqa: E402
+from elepose_core.models.teacher import LifterConfig  # noqa: E402
+from elepose_core.models.temporal import TemporalConfig  # noqa: E402
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior, PriorConfig  # noqa: E402
 from elepose_core.training.body_lessons import (  # noqa: E402
     BodyLessons,
@@ -52,12 +54,16 @@ def _lessons(count: int = 20) -> Lessons:
 def _recipe(sampling: SamplingConfig, frames: int = FRAMES) -> BodyLessons:
     torch.manual_seed(0)
     prior = FlowPrior(PriorConfig(components=8, blocks=2, width=8), VIEW_CONDITIONS)
-    config = StudentConfig(width=32, blocks=1, up_width=8, up_blocks=1)
+    config = StudentConfig(
+        **{'width': 16, 'blocks': 1, 'up_width': 8, 'up_blocks': 1},
+        **{'completion_width': 8, 'completion_blocks': 1},
+    )
+    tiny = LifterConfig(width=16, blocks=1, elevation_width=8, elevation_blocks=1)
+    student = BodyStudent(config, tiny, TemporalConfig(width=8, blocks=1))
     lessons = _lessons()
     starts = torch.arange(len(lessons.joints) - frames + 1)
-    return BodyLessons(
-        BodyGraph(BodyStudent(config), prior), lessons, starts, frames, BodyWeights(), sampling
-    )
+    graph = BodyGraph(student, prior.requires_grad_(False))
+    return BodyLessons(graph, lessons, starts, frames, BodyWeights(), sampling)
 
 
 def test_each_term_has_a_weight_and_the_student_learns_from_all_input() -> None:

@@ -5,6 +5,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
@@ -22,7 +23,7 @@ from elepose_core.training.clip_teaching import (  # noqa: E402
     ClipTeaching,
     ClipWeights,
     WindowConfig,
-    clip_lessons,
+    lift_of_rows,
     trembling,
 )
 from elepose_core.training.clip_windows import window_starts  # noqa: E402
@@ -97,14 +98,16 @@ def test_steady_motion_does_not_tremble() -> None:
     assert float(trembling(shaken)) == pytest.approx(0.04 / 3 / 17, rel=0.1)
 
 
-def test_lessons_are_what_the_teacher_lifts_of_whole_clips(data: Keypoints2D) -> None:
+def test_rows_are_lifted_as_clips(data: Keypoints2D) -> None:
     teacher = _recipe(data).module.teacher.requires_grad_(False)
     torch.nn.init.normal_(teacher.frame.elevation_head.weight, std=0.3)
-    lessons = clip_lessons(teacher, data)
+    rays = data.rays.numpy()
+    scores = np.ones(rays.shape[:2], np.float32)
+    joints, up = lift_of_rows(teacher, data)(rays, scores, None)[:2]
     rows = torch.arange(6, 12)
     seen = observe(data.rays[rows], torch.ones(6, 17))
-    up = teacher.up(seen, 6)
-    joints = teacher(seen, up_of_frames(up, seen, 6), 6) @ seen.rotation
-    torch.testing.assert_close(lessons.joints[rows], joints)
-    assert len(lessons.elevation_rad[rows].unique()) == 1
-    assert len(lessons.elevation_rad.unique()) == 10
+    expected_up = teacher.up(seen, 6)
+    expected = teacher(seen, up_of_frames(expected_up, seen, 6), 6) @ seen.rotation
+    np.testing.assert_allclose(joints[rows], expected.numpy(), atol=1e-6)
+    np.testing.assert_allclose(up[rows], expected_up.expand(6, 3).numpy(), atol=1e-6)
+    assert len(np.unique(up[:, 1])) == 10

@@ -25,6 +25,7 @@ from elepose_core.training.clip_teaching import (  # noqa: E402
     WindowConfig,
 )
 from elepose_core.training.clip_windows import window_starts  # noqa: E402
+from elepose_core.training.distillation import Lessons  # noqa: E402
 from elepose_core.training.joint_bodies import (  # noqa: E402
     JointBodies,
     JointParts,
@@ -42,15 +43,21 @@ def recipe(crowd_of: Callable[..., Any], pose_set_of: Callable[..., Any]) -> Joi
     clip = torch.from_numpy(poses.clip_index)
     rays, frame = torch.from_numpy(poses.rays).float(), torch.from_numpy(poses.frame_index)
     data = Keypoints2D(rays, clip, frame, clip)
+    joints = torch.from_numpy(crowd_of(40).joints_cam_m).float()
     clips = ClipParts(
         ClipTeacher(TINY, TemporalConfig(width=8, blocks=1)),
         PoseJudges(DiscriminatorConfig(components=8, width=8, blocks=1)),
     )
-    student = BodyStudent(StudentConfig(width=8, blocks=1, up_width=8, up_blocks=1))
+    config = StudentConfig(
+        **{'width': 8, 'blocks': 1, 'up_width': 8, 'up_blocks': 1},
+        **{'completion_width': 8, 'completion_blocks': 1},
+    )
+    student = BodyStudent(config, TINY, TemporalConfig(width=8, blocks=1))
     prior = FlowPrior(PriorConfig(components=8, blocks=2, width=8), VIEW_CONDITIONS)
     return JointBodies(
         JointParts(clips, BodyGraph(student, prior.requires_grad_(False))),
         data,
+        Lessons(joints, torch.zeros(40), torch.ones(40), torch.ones(40)),
         window_starts(data, 4),
         WindowConfig(frames=4),
         SamplingConfig(stretched_share=0),

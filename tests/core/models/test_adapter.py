@@ -88,6 +88,7 @@ def test_size_in_the_image_does_not_matter(rays: Tensor) -> None:
     torch.testing.assert_close(adapter.offsets(seen), adapter.offsets(far), atol=0.02, rtol=0)
 
 
+@pytest.mark.slow
 def test_bundle_holds_the_adapter(
     tiny_graph: LiftingGraph,
     rays: Tensor,

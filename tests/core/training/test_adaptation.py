@@ -51,7 +51,7 @@ def recipe(
         PoseAdapter(AdapterConfig(width=32, blocks=1)),
     )
     parts = AdaptationParts(graph, frame_judge(DiscriminatorConfig(width=32, blocks=1)))
-    recipe = Adaptation(parts, wild, clean, AdaptationWeights(change=1.0))
+    recipe = Adaptation(parts, wild, clean, AdaptationWeights(change=4.0))
     recipe.prepare()
     return recipe
 
@@ -77,6 +77,8 @@ def test_known_offset_is_recovered(recipe: Adaptation, tmp_path: Path) -> None:
     with torch.no_grad():
         seen = observe(recipe.wild, torch.ones(600, 17))
         offsets = recipe.module.adapter.offsets(seen).mean(0)
-    assert offsets[HEAD, 1].item() == pytest.approx(-0.4, abs=0.15)
+    # Moving costs, so that not the whole of 0.4 is put right; nothing else moves as far.
+    assert -0.5 < offsets[HEAD, 1].item() < -0.2
+    assert abs(offsets[HEAD, 0].item()) < 0.1
     others = torch.arange(17) != HEAD
-    assert offsets[others].abs().max() < 0.15
+    assert offsets[others].abs().max() < -0.7 * offsets[HEAD, 1].item()

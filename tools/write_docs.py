@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from methods_page import methods_page
 from node_topics import initialised, topics_page
 from tuning_page import tuning_page
 
@@ -26,6 +27,7 @@ def write(folder: Path) -> None:
     text = f'{PARAMETERS}{markdown_table()}\n'
     (folder / 'parameters.md').write_text(text, encoding='utf-8')
     (folder / 'tuning.md').write_text(tuning_page(), encoding='utf-8')
+    (folder / 'methods.md').write_text(methods_page(), encoding='utf-8')
     if importlib.util.find_spec('rclpy') is None:
         print('ROS 2 is not sourced: topics.md, which the nodes tell, stays as it is')
         return

@@ -56,7 +56,12 @@ def _bodies() -> str:
             cells.append(f'{student["mpjve_mm"] / frames["mpjve_mm"] - 1:+.0%}')
             rows.append(cells)
     heads = ['camera set', 'seed', 'PA of the teacher, mm', 'of the student', 'change']
-    heads += ['MPJVE of `default`, single frames, mm', 'of the teacher', 'of the student', 'change']
+    heads += [
+        'MPJVE of `default`, single frames, mm',
+        'of the teacher',
+        'of the student',
+        'change',
+    ]
     return markdown(heads, rows)
 
 

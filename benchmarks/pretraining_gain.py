@@ -203,11 +203,17 @@ def main() -> None:
             for name, figures in experiment.cells(rule, seed, tree['cells']):
                 print(name, figures['val'], flush=True)
                 tree['cells'][name] = figures
-                seeds = sorted({int(n.split('seed ')[1].split(',')[0]) for n in tree['cells']})
-                tree |= {'settings': config.model_dump(), 'summary': summary(tree['cells'], seeds)}
-                with replacing(options.json) as temporary:
-                    temporary.write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
-    show(tree.get('summary', {}))
+                write(options.json, tree, config)
+    write(options.json, tree, config)
+    show(tree['summary'])
+
+
+def write(path: Path, tree: dict[str, Any], config: WspConfig) -> None:
+    """Sum up what is there and write it."""
+    seeds = sorted({int(name.split('seed ')[1].split(',')[0]) for name in tree['cells']})
+    tree |= {'settings': config.model_dump(), 'summary': summary(tree['cells'], seeds)}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
 
 
 if __name__ == '__main__':

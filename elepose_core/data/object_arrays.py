@@ -29,7 +29,9 @@ __all__ = ['MAX_DIMENSIONS', 'read_object']
 
 # Of an array inside a pickle; poses have three.
 MAX_DIMENSIONS = 8
-_NUMBERS = 'biuf'
+# As numpy's pickles name them: kind and bytes.
+_CODES_OF_TYPES = {'O', 'O4', 'O8', 'b1', *(f'{kind}{size}' for kind in 'iuf' for size in '248')}
+_CODES_OF_TYPES |= {'i1', 'u1'}
 
 
 def read_object(path: Path, key: str) -> Any:
@@ -88,6 +90,9 @@ def _plain(tree: Any) -> Any:
     whole = [tree]
     waiting: list[Any] = [whole]
     met: dict[int, Any] = {}
+    # A tuple that stands in many places becomes one list: a pickle of a few bytes may hold one
+    # whose places double with each level.
+    listed: dict[int, tuple[Any, list[Any]]] = {}
     while waiting:
         container = waiting.pop()
         if id(container) in met:
@@ -99,11 +104,20 @@ def _plain(tree: Any) -> Any:
                 value = value.numbers()
                 container[place] = value
             elif isinstance(value, tuple):
-                value = list(value)
+                value = listed.setdefault(id(value), (value, list(value)))[1]
                 container[place] = value
             if isinstance(value, list | dict):
                 waiting.append(value)
     return whole[0]
+
+
+def _said(value: object) -> str:
+    """Return what a pickle states as it may stand in a sentence.
+
+    Only text and numbers are written out: what a few bytes nest takes forever to write.
+    """
+    plain = isinstance(value, str | int | float)
+    return shown(value) if plain else f'a {type(value).__name__}'
 
 
 class _Dtype:
@@ -112,10 +126,10 @@ class _Dtype:
     __slots__ = ('dtype', 'kind')
 
     def __init__(self, code: object, *_: object) -> None:
-        self.kind = code[0] if isinstance(code, str) and code else ''
-        if self.kind != 'O' and not (self.kind in _NUMBERS and str(code)[1:] in '1248'):
-            raise pickle.UnpicklingError(f'an array has the type {shown(code)}')
-        self.dtype = np.dtype(str(code))
+        if not isinstance(code, str) or code not in _CODES_OF_TYPES:
+            raise pickle.UnpicklingError(f'an array has the type {_said(code)}')
+        self.kind = code[0]
+        self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         order, *parts = state[1:5]
@@ -137,7 +151,7 @@ class _Array:
             and all(type(side) is int and side >= 0 for side in shape)
             and type(dtype) is _Dtype
         ):
-            raise pickle.UnpicklingError(f'an array has the shape {shown(shape)}')
+            raise pickle.UnpicklingError(f'an array has the shape {_said(shape)}')
         self.shape, self.dtype, self.order = shape, dtype, 'F' if is_fortran else 'C'
         self.items: list[Any] = []
         self.content = b''
@@ -178,7 +192,7 @@ class _Maker:
 def _encoded(text: str, encoding: str = 'latin1') -> bytes:
     """Return bytes as pickles of protocol 2 keep them."""
     if type(text) is not str or encoding != 'latin1':
-        raise pickle.UnpicklingError(f'it has bytes in {shown(encoding)}')
+        raise pickle.UnpicklingError(f'it has bytes in {_said(encoding)}')
     return text.encode('latin1')
 
 
@@ -190,6 +204,13 @@ def _scalar(dtype: Any, content: Any) -> Any:
     if type(dtype) is not _Dtype or type(content) is not bytes or dtype.kind == 'O':
         raise pickle.UnpicklingError('it has a number of no known type')
     return np.frombuffer(content, dtype.dtype, count=1)[0].item()
+
+
+def _set_items(container: object, items: list[Any]) -> None:
+    """Put keys and values, in turn, into a dict; the hash of nested tuples takes forever."""
+    if type(container) is not dict or any(type(key) is not str for key in items[::2]):
+        raise pickle.UnpicklingError('it has a dict with keys that are no text')
+    container.update(zip(items[::2], items[1::2], strict=True))
 
 
 def _allowed() -> dict[tuple[str, str], _Maker]:
@@ -220,7 +241,7 @@ class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc,unused-ignor
         *(pickle.BINUNICODE, pickle.SHORT_BINUNICODE, pickle.BINUNICODE8),
         *(pickle.BINBYTES, pickle.SHORT_BINBYTES, pickle.BINBYTES8),
         *(pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS),
-        *(pickle.EMPTY_DICT, pickle.SETITEM, pickle.SETITEMS),
+        *(pickle.EMPTY_DICT,),
         *(pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3),
         *(pickle.BINGET, pickle.LONG_BINGET, pickle.BINPUT, pickle.LONG_BINPUT, pickle.MEMOIZE),
         *(pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.REDUCE, pickle.BUILD),
@@ -229,6 +250,17 @@ class _Reader(pickle._Unpickler):  # type: ignore[name-defined,misc,unused-ignor
         code[0]: pickle._Unpickler.dispatch[code[0]]  # type: ignore[attr-defined,unused-ignore]
         for code in _CODES
     }
+
+    def _load_setitem(self) -> None:
+        stack: list[Any] = self.stack  # type: ignore[attr-defined,unused-ignore]
+        value, key = stack.pop(), stack.pop()
+        _set_items(stack[-1], [key, value])
+
+    def _load_setitems(self) -> None:
+        items = self.pop_mark()  # type: ignore[attr-defined,unused-ignore]
+        _set_items(self.stack[-1], items)  # type: ignore[attr-defined,unused-ignore]
+
+    dispatch |= {pickle.SETITEM[0]: _load_setitem, pickle.SETITEMS[0]: _load_setitems}
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)

@@ -163,6 +163,27 @@ def test_a_list_that_holds_itself_does_not_hang(tmp_path: Path) -> None:
     assert found['a'][0] is found['a']
 
 
+def doubled(levels: int) -> bytes:
+    """Return the codes of a tuple that holds the one below it twice, and so on."""
+    return b'K\x01\x85q\x00' + levels * b'h\x00\x86q\x00'
+
+
+def test_nested_tuples_of_few_bytes_take_neither_time_nor_memory(tmp_path: Path) -> None:
+    """Sixty levels are 2^60 places: to list, to hash or to write each would never end."""
+    content = pickled({'a': 'here'}, 2)
+    here = b'X\x04\x00\x00\x00here'
+    assert here in content
+    listed = archive_of(content.replace(here, doubled(60)), tmp_path / 'listed.npz')
+    level = read_object(listed, 'k')['a']
+    for _ in range(60):
+        assert level[0] is level[1]
+        level = level[0]
+    hashed = content.replace(here, b'}' + doubled(60) + b'K\x01s')
+    assert 'keys that are no text' in refusal(archive_of(hashed, tmp_path / 'hashed.npz'))
+    written = content.replace(here, b'cnumpy\ndtype\n' + doubled(60) + b'\x85R')
+    assert 'has the type a tuple' in refusal(archive_of(written, tmp_path / 'written.npz'))
+
+
 def test_damaged_pickles_are_read_or_refused(tmp_path: Path) -> None:
     content = bytearray(pickled(TREE, 4))
     generator = random.Random(0)

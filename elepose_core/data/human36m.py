@@ -113,11 +113,11 @@ def _recordings(folder: Path, keypoints: str) -> Iterator[_Recording]:
     poses_path, points_path = folder / _POSES, folder / f'data_2d_h36m_{keypoints}.npz'
     poses = _tree(poses_path, 'positions_3d')
     points = _tree(points_path, 'positions_2d')
-    known = [s for s in (*TRAIN_SUBJECTS, *TEST_SUBJECTS) if s in poses]
+    known = [s for s in (*TRAIN_SUBJECTS, *TEST_SUBJECTS) if poses.get(s)]
     if not known:
         raise InputError(
             f'{poses_path}: positions_3d has the subjects {shown(sorted(poses))}; expected some '
-            f'of {", ".join((*TRAIN_SUBJECTS, *TEST_SUBJECTS))}'
+            f'of {", ".join((*TRAIN_SUBJECTS, *TEST_SUBJECTS))}, with recordings'
         )
     for subject in known:
         for name, joints in sorted(poses[subject].items()):
@@ -155,10 +155,13 @@ def _numbers(array: Any, shape: tuple[int, ...], where: str) -> NDArray[Any]:
         or array.dtype.kind != 'f'
         or array.ndim != 3
         or array.shape[1:] != shape
+        or not len(array)
     ):
         found = array.shape if isinstance(array, np.ndarray) else type(array).__name__
         wanted = ', '.join(map(str, shape))
-        raise InputError(f'{where} is {found}; expected decimal numbers of shape (T, {wanted})')
+        raise InputError(
+            f'{where} is {found}; expected decimal numbers of shape (T, {wanted}), T > 0'
+        )
     return np.asarray(array)
 
 

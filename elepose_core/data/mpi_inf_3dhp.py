@@ -205,7 +205,9 @@ def _test_views(folder: Path, name: str) -> tuple[list[View], str]:
     keypoints = _per_frame(found['annot2'], 2, f'{path}: annot2')
     captured = _per_frame(found['annot3'], 3, f'{path}: annot3') / 1000
     universal = _per_frame(found['univ_annot3'], 3, f'{path}: univ_annot3') / 1000
-    valid, activity = found['valid_frame'].ravel(), found['activity_annotation'].ravel()
+    valid, activity = (
+        _finite(found[key], f'{path}: {key}') for key in ('valid_frame', 'activity_annotation')
+    )
     counts = {len(part) for part in (keypoints, captured, universal, valid, activity)}
     if len(counts) > 1:
         raise InputError(
@@ -257,6 +259,15 @@ def _per_frame(array: NDArray[Any], size: int, where: str) -> Array:
         )
     frames = array.reshape(size, 17, -1).transpose(2, 1, 0)
     return frames.astype(np.float64)[:, list(_JOINTS_OF_17)]
+
+
+def _finite(array: NDArray[Any], where: str) -> NDArray[Any]:
+    """Return one number of each frame."""
+    if array.dtype.kind not in 'biuf' or not np.isfinite(array).all():
+        raise InputError(
+            f'{where} is {array.dtype} or not finite; expected a number of each frame'
+        )
+    return array.ravel()
 
 
 def _seen_alike(universal: Array, captured: Array) -> Array:

@@ -17,6 +17,8 @@ __all__ = ['MAX_CALIBRATION_BYTES', 'StudioCamera', 'read_calibration', 'up_of_t
 Array = NDArray[np.float64]
 
 MAX_CALIBRATION_BYTES = 1 << 20
+# How far rows may be from unit length and a right angle: they are written with few digits.
+_LARGEST_SLIP = 1e-3
 # The world of the recordings stands on its y axis.
 _UP_WORLD = np.array([0.0, 1.0, 0.0])
 
@@ -69,6 +71,11 @@ def up_of_test_camera(path: Path) -> Array:
     """
     entry = dict(_lines(path))
     up, right = (_sized(entry, key, 3, str(path)) for key in ('up', 'right'))
+    if not np.allclose([up @ up, right @ right, up @ right], (1, 1, 0), atol=_LARGEST_SLIP):
+        raise InputError(
+            f'{path}: up is {shown(up.tolist())} and right {shown(right.tolist())}; expected unit '
+            'vectors at a right angle'
+        )
     rotation = np.stack([right, -up, np.cross(up, right)])
     return np.asarray(rotation @ _UP_WORLD)
 
@@ -95,8 +102,11 @@ def _camera(entry: dict[str, list[float]], where: str) -> StudioCamera:
     width, height = _sized(entry, 'size', 2, where)
     k = _sized(entry, 'intrinsic', 16, where).reshape(4, 4)[:3, :3]
     rotation = _sized(entry, 'extrinsic', 16, where).reshape(4, 4)[:3, :3]
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3:
-        raise InputError(f'{where}: extrinsic has no rotation in it; expected orthogonal rows')
+    is_rotation = np.allclose(rotation @ rotation.T, np.eye(3), atol=_LARGEST_SLIP)
+    if not is_rotation or np.linalg.det(rotation) < 0:
+        raise InputError(
+            f'{where}: extrinsic has no rotation in it; expected orthogonal rows, right-handed'
+        )
     if any(entry.get('radial', [0.0])):
         raise InputError(
             f'{where}: radial is {shown(entry["radial"])}; expected 0, images without distortion'

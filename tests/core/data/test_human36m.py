@@ -169,6 +169,11 @@ THREE = {'S9': {'Walking': [np.zeros((40, 17, 2), np.float32)] * 3}}
         ({'positions_3d': None}, 'data_3d_h36m.npz does not exist'),
         ({'positions_2d': None}, 'data_2d_h36m_gt.npz does not exist'),
         ({'positions_3d': [1]}, 'it is int64 of shape (1,); expected one object'),
+        ({'positions_3d': {'S9': {}}}, "has the subjects ['S9']; expected some of S1, S5"),
+        (
+            {'positions_3d': {'S9': {'Walking': np.zeros((0, 32, 3))}}},
+            'is (0, 32, 3); expected decimal numbers of shape (T, 32, 3), T > 0',
+        ),
         ({'positions_3d': {'S9': 1}}, 'positions_3d is no dict of subjects'),
         ({'positions_3d': {'S2': {}}}, "has the subjects ['S2']; expected some of S1, S5"),
         ({'positions_3d': {'S9': {'Walking': np.zeros((4, 17, 3))}}}, 'is (4, 17, 3); expected'),

@@ -24,7 +24,7 @@ from toy_sets import (
 
 from elepose_core.data.mpi_inf_3dhp import CAMERAS, read_mpi_inf_3dhp
 from elepose_core.data.poseset import PoseSet
-from elepose_core.data.skeletool import read_calibration
+from elepose_core.data.skeletool import read_calibration, up_of_test_camera
 from elepose_core.data.views import Converted
 from elepose_core.errors import InputError, MissingDependency
 
@@ -231,6 +231,11 @@ def test_broken_annotations_are_told(
         ('size        2048 2048', 'size        2048', 'size has 1 numbers; expected 2'),
         ('intrinsic', 'intrinsics', 'intrinsic has 0 numbers; expected 16'),
         ('extrinsic   ', 'extrinsic   7', 'extrinsic has no rotation in it'),
+        (
+            'extrinsic   ',
+            'extrinsic   0 1 0 0 1 0 0 0 0 0 1 0 0 0 0 1\n  rest        ',
+            'right-handed',
+        ),
         ('name', 'nobody', 'names no camera'),
     ],
 )
@@ -261,6 +266,7 @@ def test_missing_calibration_and_empty_folders_are_told(folder: Path, tmp_path: 
         ('valid_frame', np.ones((1, 59)), 'frames; expected as many'),
         ('valid_frame', np.zeros((1, 60)), '0 points are known in 2D and 3D'),
         ('annot3', -np.ones((3, 17, 1, 60)), 'no camera fits'),
+        ('activity_annotation', np.full((1, 60), np.nan), 'activity_annotation is float64 or not'),
     ],
 )
 def test_broken_test_sequences_are_told(
@@ -275,6 +281,26 @@ def test_broken_test_sequences_are_told(
         read(tmp_path)
     assert sentence in str(caught.value)
     assert 'annot_data.mat' in str(caught.value)
+
+
+def test_cells_for_numbers_of_frames_are_told(tmp_path: Path) -> None:
+    (tmp_path / 'TS1').mkdir()
+    for key in ('valid_frame', 'activity_annotation'):
+        arrays = dhp_test_arrays()[0] | {key: cells((2, 2), 60)}
+        savemat(tmp_path / 'TS1' / 'annot_data.mat', arrays)
+        with pytest.raises(InputError, match=f'annot_data.mat: {key} is object or not finite'):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'lines',
+    ['up 0 0 0\nright 0 0 0', 'up 0 2 0\nright 1 0 0', 'up 0 1 0\nright 0 1 0'],
+)
+def test_axes_of_a_test_camera_that_are_none_give_no_elevation(lines: str, tmp_path: Path) -> None:
+    path = tmp_path / 'ts1-4cameras.calib'
+    path.write_text(lines)
+    with pytest.raises(InputError, match=r'ts1-4cameras\.calib: up is .* at a right angle'):
+        up_of_test_camera(path)
 
 
 def test_other_2d_than_that_of_the_joints_is_no_camera(tmp_path: Path) -> None:

@@ -75,17 +75,18 @@ def bodies_of_extra(extra: Mapping[str, NDArray[Any]], people: int, source: str)
             f'{source}: {_VERTICES} has shape {vertices.shape} and type {vertices.dtype}; '
             f'expected ({people}, up to {MAX_VERTICES}, 3) of a float type'
         )
-    if root.shape != (people, 3):
+    if root.shape != (people, 3) or root.dtype.kind != 'f':
         raise InputError(
-            f'{source}: {_VERTICES} is there, but lifted_root_cam_m has shape {root.shape}; '
-            f'expected ({people}, 3)'
+            f'{source}: {_VERTICES} is there, but lifted_root_cam_m has shape {root.shape} and '
+            f'type {root.dtype}; expected ({people}, 3) of a float type'
         )
     if name.ndim or name.dtype.kind != 'U':
         raise InputError(f'{source}: {_BODY} is no text; expected the name of a body')
-    return Bodies(
-        np.asarray(vertices, np.float32) + root.astype(np.float32)[:, None],
-        faces_of(str(name), vertices.shape[1]),
-    )
+    faces = faces_of(str(name), vertices.shape[1])
+    with np.errstate(over='ignore', invalid='ignore'):  # what becomes infinite is nobody
+        placed = vertices.astype(np.float32) + root.astype(np.float32)[:, None]
+    placed[~np.isfinite(placed).all((1, 2))] = np.nan
+    return Bodies(placed, faces)
 
 
 def painted_over(

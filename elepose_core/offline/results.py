@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of lifting, read back as arrays for figures: bags with skeletons and npz files."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ from elepose_core.skeleton import H36M_17
 __all__ = ['LiftedBodies', 'LiftedFrames', 'frames_from_bag', 'frames_from_poses']
 
 Array = NDArray[np.float64]
+# What all frames and people of a result may take, 4 GB: a crowd in one frame of many makes room
+# for a crowd in each.
+_MOST_NUMBERS = 1 << 29
 # The seconds of a stamp have 31 bits.
 _LARGEST_S = 2.0**31
 
@@ -87,7 +91,7 @@ def frames_from_bag(path: Path, topic: str = '') -> LiftedFrames:
                 elevations[stamp] = decoded
     stamps = sorted(people)
     places = max(1, max(len(found) for found in people.values()))
-    joints = np.full((len(stamps), places, len(H36M_17), 3), np.nan)
+    joints = _nobody((len(stamps), places, len(H36M_17), 3), path, np.float64)
     up, elevation = np.full((len(stamps), 3), np.nan), np.full(len(stamps), np.nan)
     for row, stamp in enumerate(stamps):
         for place, person in enumerate(people[stamp]):
@@ -110,7 +114,8 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
         InputError: The file is no PoseSet, has no 3D joints or no such clip.
     """
     poses = PoseSet.load(path)
-    joints = poses.extra.get('lifted_joints_cam_m', poses.joints_cam_m)
+    joints = _of_poses(poses, 'lifted_joints_cam_m', (len(H36M_17), 3), path)
+    joints = poses.joints_cam_m if joints is None else joints
     if joints is None:
         raise InputError(
             f'{path} holds neither lifted_joints_cam_m nor joints_cam_m; lift it first '
@@ -125,11 +130,13 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
         rows = _rows_of_clip(poses, path, clip)
     frames, row_frames = np.unique(poses.frame_index[rows], return_inverse=True)
     row_places = _places(row_frames)
-    lifted = np.full((len(frames), int(row_places.max()) + 1, len(H36M_17), 3), np.nan)
-    lifted[row_frames, row_places] = np.asarray(joints, np.float64)[rows]
+    shape = (len(frames), int(row_places.max()) + 1)
+    lifted = _nobody((*shape, len(H36M_17), 3), path, np.float64)
+    lifted[row_frames, row_places] = joints[rows]
     up = np.full((len(frames), 3), np.nan)
-    if 'lifted_up_cam' in poses.extra:
-        up[row_frames] = np.asarray(poses.extra['lifted_up_cam'], np.float64)[rows]
+    ups = _of_poses(poses, 'lifted_up_cam', (3,), path)
+    if ups is not None:
+        up[row_frames] = ups[rows]
     seconds = frames / poses.fps
     if seconds[-1] > _LARGEST_S:
         raise InputError(
@@ -140,12 +147,36 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
     bodies = bodies_of_extra(poses.extra, len(poses), str(path))
     if bodies is None or 'lifted_joints_cam_m' not in poses.extra:
         return result
-    shape = (*lifted.shape[:2], *bodies.vertices_cam_m.shape[1:])
-    vertices = np.full(shape, np.nan, np.float32)
+    vertices = _nobody((*shape, *bodies.vertices_cam_m.shape[1:]), path, np.float32)
     vertices[row_frames, row_places] = bodies.vertices_cam_m[rows]
-    person = np.full(shape[:2], -1)
+    person = np.full(shape, -1)
     person[row_frames, row_places] = np.unique(poses.clip_index[rows], return_inverse=True)[1]
     return replace(result, bodies=LiftedBodies(vertices, bodies.faces, person))
+
+
+def _of_poses(
+    poses: PoseSet, key: str, row: tuple[int, ...], path: Path
+) -> NDArray[np.floating[Any]] | None:
+    """Return a further array of a PoseSet, checked; None where there is none."""
+    if key not in poses.extra:
+        return None
+    found = poses.extra[key]
+    if found.shape != (len(poses), *row) or found.dtype.kind != 'f':
+        raise InputError(
+            f'{path}: {key} is {found.dtype} of shape {found.shape}; expected decimal numbers of '
+            f'shape {(len(poses), *row)}'
+        )
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _nobody(shape: tuple[int, ...], path: Path, kind: type[np.floating[Any]]) -> NDArray[Any]:
+    """Return NaN for all frames and places, or refuse what would not fit into memory."""
+    if math.prod(shape) > _MOST_NUMBERS:
+        raise InputError(
+            f'{path} has {shape[0]} frames of up to {shape[1]} people, {math.prod(shape)} numbers '
+            f'to show; expected at most {_MOST_NUMBERS} (of an npz file --clip shows one person)'
+        )
+    return np.full(shape, np.nan, kind)
 
 
 def _rows_of_clip(poses: PoseSet, path: Path, clip: int | None) -> NDArray[np.int64]:

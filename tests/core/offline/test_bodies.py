@@ -207,6 +207,7 @@ def test_body_behind_or_in_the_camera_is_left_out() -> None:
         ({'lifted_vertices_m': np.zeros((2, 96, 3))}, r'expected \(3, up to 20000, 3\)'),
         ({'lifted_vertices_m': np.zeros((3, 96, 3), int)}, 'of a float type'),
         ({'lifted_root_cam_m': np.zeros((3, 2))}, 'lifted_root_cam_m has shape'),
+        ({'lifted_root_cam_m': np.full((3, 3), 'x')}, 'and type <U1; expected'),
         ({'lifted_body': np.zeros(3)}, 'lifted_body is no text'),
         ({'lifted_body': np.array('nobody')}, "body is 'nobody'; expected one"),
         ({'lifted_vertices_m': np.zeros((3, 9, 3))}, 'body prisms has 96 vertices; found 9'),
@@ -220,6 +221,18 @@ def test_damaged_bodies_are_one_sentence(changes: dict[str, Any], sentence: str)
     with pytest.raises(InputError, match=sentence) as caught:
         bodies_of_extra(extra | changes, 3, 'r.npz')
     assert '\n' not in str(caught.value)
+
+
+def test_vertices_that_are_not_finite_are_nobody() -> None:
+    root = np.zeros((3, 3), np.float32)
+    vertices = np.zeros((3, 96, 3))
+    vertices[1, 5, 2], vertices[2, 0, 0] = np.inf, 1e300
+    small = stored(from_root(np.zeros((3, 96, 3), np.float32), root), 'prisms')
+    extra = {'lifted_root_cam_m': root, **small, 'lifted_vertices_m': vertices}
+    bodies = bodies_of_extra(extra, 3, 'r.npz')
+    assert bodies is not None
+    assert np.isnan(bodies.vertices_cam_m).all((1, 2)).tolist() == [False, True, True]
+    assert np.isfinite(bodies.vertices_cam_m[0]).all()
 
 
 def test_person_keeps_number_and_colour_when_another_leaves(

@@ -3,6 +3,7 @@
 """Results read back for figures, and `elepose view`."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,8 +84,6 @@ class TestPoses:
             frames_from_poses(tmp_path / 'a.npz', 7)
 
     def test_people_of_a_video_share_its_frames(self, crowd_of, pose_set_of, tmp_path):
-        from dataclasses import replace
-
         poses = pose_set_of(crowd_of(5), clip_length=5)
         poses = replace(
             poses,
@@ -108,6 +107,39 @@ class TestPoses:
         pose_set_of(crowd_of(5), truth=False).save(tmp_path / 'a.npz')
         with pytest.raises(InputError, match='neither lifted_joints_cam_m nor joints_cam_m'):
             frames_from_poses(tmp_path / 'a.npz')
+
+    @pytest.mark.parametrize(
+        ('key', 'value', 'sentence'),
+        [
+            ('lifted_joints_cam_m', np.zeros((5, 16, 3)), r'of shape \(5, 16, 3\); expected'),
+            ('lifted_joints_cam_m', np.full((5, 17, 3), 'x'), 'lifted_joints_cam_m is <U1'),
+            ('lifted_up_cam', np.zeros((5, 2)), r'lifted_up_cam is float64 of shape \(5, 2\)'),
+        ],
+    )
+    def test_damaged_results_are_one_sentence(
+        self, key, value, sentence, crowd_of, pose_set_of, tmp_path
+    ):
+        poses = pose_set_of(crowd_of(5), clip_length=5)
+        replace(poses, extra={key: value}).save(tmp_path / 'a.npz')
+        with pytest.raises(InputError, match=sentence):
+            frames_from_poses(tmp_path / 'a.npz')
+
+    def test_a_crowd_in_one_frame_of_many_is_refused_before_memory_is_taken(
+        self, crowd_of, pose_set_of, tmp_path
+    ):
+        count = 8000  # half of them at once, and as many frames: 816 million numbers
+        poses = pose_set_of(crowd_of(5), clip_length=5).select(np.arange(count) % 5)
+        several = replace(
+            poses,
+            frame_index=np.maximum(np.arange(count) - count // 2, 0),
+            clip_index=np.arange(count),
+            action=None,
+            extra={'person_id': np.arange(count).astype(np.str_)},
+        )
+        several.save(tmp_path / 'a.npz')
+        with pytest.raises(InputError, match='4000 frames of up to 4001 people'):
+            frames_from_poses(tmp_path / 'a.npz')
+        assert frames_from_poses(tmp_path / 'a.npz', 7).joints_cam_m.shape == (1, 1, 17, 3)
 
 
 def test_the_command_draws_both_files(bag, elepose):

@@ -110,7 +110,8 @@ class PeopleLifter:
         what the one before said of them has that model's error. One that looks at several frames
         begins with none of those before.
         """
-        is_other = predictor.manifest.sha256 != self.predictor.manifest.sha256
+        # The same graph may be said to look at another rate, or to err more.
+        is_other = predictor.manifest != self.predictor.manifest
         self.predictor = predictor
         if is_other:
             self._history = _history(predictor)

@@ -7,6 +7,7 @@ It tells as plausibility the share of its frames that were seen.
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,6 +108,23 @@ def test_models_change_both_ways_and_the_same_one_elsewhere_remembers(
 
     order = ['over time'] * 2 + ['again'] * 2 + ['single'] * 2 + ['longer'] * 2 + ['over time']
     assert [seen(model) for model in order] == [1, 2, 3, 4, 1, 1, 1, 2, 1]
+
+
+def test_same_graph_of_another_rate_or_error_is_another_model(
+    lifter: PeopleLifter, standing_m: Array, tmp_path: Path
+) -> None:
+    """Its manifest counts too: at 5 frames per second a step takes 200 ms, not 100."""
+    for number in range(5):
+        lifter.lift(_frame(standing_m, number * STEP_MS, 0.0), CAMERA)
+    write = tiny_bundles.write_tiny_bundle
+    slow = Predictor(write(tmp_path / 'a.elepose', FRAMES, True, fps=5.0).folder)
+    assert slow.manifest.sha256 == lifter.predictor.manifest.sha256
+    lifter.exchange(slow)
+    seen = []
+    for number in range(5, 10):
+        result = lifter.lift(_frame(standing_m, number * STEP_MS, 0.0), CAMERA)
+        seen.append(_frames_seen(result)[0])
+    assert seen == [1, 1, 2, 2, 3]
 
 
 def test_frame_that_fails_leaves_the_rest_in_place(

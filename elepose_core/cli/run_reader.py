@@ -12,7 +12,7 @@ from elepose_core.cli.methods import method_of
 from elepose_core.cli.methods.method import Method
 from elepose_core.config import read_experiment
 from elepose_core.data.poseset import PoseSet
-from elepose_core.errors import InputError
+from elepose_core.errors import InputError, shown
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.training.checkpoint import load_checkpoint
 
@@ -67,5 +67,7 @@ def read_run(run: Path) -> tuple[nn.Module, Method, dict[str, Any]]:
         facts = json.loads(facts_path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise InputError(f'{facts_path} is not a readable JSON file ({error})') from None
+    if not isinstance(facts, dict):
+        raise InputError(f'{facts_path} holds {shown(facts)}; expected the facts of a run')
     facts |= {'step': state['step'], 'config': experiment.model_dump()}
     return module.eval(), method, facts

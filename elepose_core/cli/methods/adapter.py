@@ -42,6 +42,15 @@ def _train(
     """Train the adapter alone; the lifter of the run that is named stays as it is."""
     del until
     torch.manual_seed(experiment.training.seed)
+    wild, parts = _sources(experiment)
+    parts.to(device)
+    recipe = Adaptation(parts, wild.rays.to(device), data.rays.to(device), experiment.adaptation)
+    recipe.prepare()
+    return stages.train(recipe, experiment.training, Path())
+
+
+def _sources(experiment: AdaptationConfig) -> tuple[Keypoints2D, AdaptationParts]:
+    """Return the wild poses, and the adapter before the lifter that is named."""
     source = experiment.source
     for name in ('wild', 'run'):
         if not getattr(source, name):
@@ -49,10 +58,12 @@ def _train(
     wild = complete_poses([Path(source.wild)], _ENOUGH_WILD)
     parts = _untrained(experiment)
     _take_lifter(parts.graph, Path(source.run))
-    parts.to(device)
-    recipe = Adaptation(parts, wild.rays.to(device), data.rays.to(device), experiment.adaptation)
-    recipe.prepare()
-    return stages.train(recipe, experiment.training, Path())
+    return wild, parts
+
+
+def _check(experiment: AdaptationConfig, until: str | None) -> None:
+    del until
+    _sources(experiment)
 
 
 def _take_lifter(graph: LiftingGraph, run: Path) -> None:
@@ -100,4 +111,5 @@ METHOD = Method(
     untrained=_untrained,
     lift=_lift,
     write_bundle=_write_bundle,
+    check=_check,
 )

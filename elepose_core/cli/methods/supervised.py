@@ -58,8 +58,6 @@ def _train(
     torch.manual_seed(seed)
     lifter = Lifter(experiment.lifter).to(device)
     if experiment.start.model:
-        if until == 'teacher':
-            raise InputError("until is 'teacher'; a run that starts from a bundle has none")
         start_from_bundle(lifter, experiment.start.model)
     else:
         teacher = Teacher(experiment.lifter).to(device)
@@ -72,6 +70,14 @@ def _train(
         LiftingGraph(lifter, prior).to(device), lessons, experiment.losses, experiment.sampling
     )
     return stages.train(recipe, experiment.training, Path())
+
+
+def _check(experiment: SupervisedConfig, until: str | None) -> None:
+    if not experiment.start.model:
+        return
+    if until == 'teacher':
+        raise InputError("until is 'teacher'; a run that starts from a bundle has none")
+    start_from_bundle(Lifter(experiment.lifter), experiment.start.model)
 
 
 def _facts(data: LabelledPoses) -> dict[str, Any]:
@@ -92,4 +98,5 @@ METHOD = Method(
     write_bundle=write_lifting_bundle,
     stages=('teacher', 'distillation'),
     of_stage={'teacher': holding(_untrained_teacher)},
+    check=_check,
 )

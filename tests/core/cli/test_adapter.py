@@ -56,6 +56,18 @@ def test_run_gets_an_adapter_and_keeps_its_lifter(run: Path, tmp_path: Path) -> 
     assert _elepose('evaluate', adapted, '--data', POSES_3D) == 0
 
 
+def test_facts_of_a_run_that_are_none_are_told(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = tmp_path / 'damaged'
+    damaged.mkdir()
+    for name in ('config.toml', 'last.pt'):
+        (damaged / name).write_bytes((run / name).read_bytes())
+    (damaged / 'run.json').write_text('[1]')
+    assert _elepose('evaluate', damaged, '--data', POSES_3D) == 2
+    assert 'run.json holds [1]; expected the facts of a run' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('settings', 'sentence'),
     [
@@ -75,3 +87,5 @@ def test_what_does_not_fit_is_refused(
     filled = {key: str(value).format(run=run) for key, value in settings.items()}
     assert _train('adapter', tmp_path / 'adapted', {**SIZES, **filled}) == 2
     assert sentence in capsys.readouterr().err
+    # A folder that was begun would refuse the next try.
+    assert not (tmp_path / 'adapted').exists()

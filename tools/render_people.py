@@ -166,17 +166,17 @@ def lifted(poses: PoseSet) -> NDArray[np.float32]:
     return found.joints_cam * np.float32(4.0)
 
 
+@torch.no_grad()
 def usual_mesh() -> Mesh:
     """Return what looks depend on, of a body of middling phenotype."""
-    shape = BodyModel().shape(torch.full((1, len(PHENOTYPES)), 0.5))
-    assert shape.skin is not None
-    weights = shape.skin[0, 3::4].detach().numpy()
+    model = BodyModel()
     faces = body_data().faces.astype(np.int64)
-    bone = weights[:, faces].sum(-1).argmax(0)
-    carried = torch.cat(
-        [torch.eye(3).expand(len(POSE_BONES), 3, 3), shape.bones[0, :, :, None]], -1
-    )
-    vertices = (carried.transpose(-2, -1).flatten(0, 1).T @ shape.skin[0]).T.detach().numpy()
+    bone = model.shares().numpy()[:, faces].sum(-1).argmax(0)
+    shape = model.shape(torch.full((1, len(PHENOTYPES)), 0.5))
+    reference = torch.eye(3).expand(1, len(POSE_BONES), 3, 3)
+    posed = model(shape, reference, shape.joints[:, H36M_17.index('pelvis')])
+    assert posed.vertices is not None
+    vertices = posed.vertices[0].numpy()
     return Mesh(faces, np.array(POSE_BONES)[bone], vertices[faces].mean(1).astype(np.float64))
 
 
@@ -198,8 +198,8 @@ def posed_people(
         moves[:, index] = scaled[:, H36M_17.index(joint)] - posed.bones[:, index]
     for bone, (other, share) in GOES_WITH.items():
         moves[:, POSE_BONES.index(bone)] = share * moves[:, POSE_BONES.index(other)]
-    assert shape.skin is not None
-    vertices = posed.vertices + shape.skin[:, 3::4].transpose(1, 2) @ moves
+    assert posed.vertices is not None
+    vertices = posed.vertices + model.shares().T @ moves
     metres = size[:, None, None]
     return Posed(
         (vertices / metres).double().numpy(), (moves / metres).norm(dim=-1).double().numpy()

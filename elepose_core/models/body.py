@@ -197,6 +197,11 @@ class BodyModel(nn.Module):
         vertices = self._skinned(shape.skin, shape.bones, orientations, starts)
         return PosedBody(joints, starts, vertices)
 
+    def shares(self) -> Tensor:
+        """Return (20, V): how much each vertex goes with each of `POSE_BONES`."""
+        shares = self.skin_weights.new_zeros(len(POSE_BONES), len(self.skin_weights))
+        return shares.index_add_(0, self._owners, self.skin_weights.T)
+
     def _skinned(self, skin: Skin, bones: Tensor, orientations: Tensor, starts: Tensor) -> Tensor:
         """Return vertices (..., V, 3) by the mean transform of their bones."""
         owners = _of(orientations, self._owners, -3)

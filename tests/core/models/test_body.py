@@ -150,3 +150,12 @@ def test_phenotypes_change_what_they_name(body: BodyModel) -> None:
 
 def test_vertices_have_faces() -> None:
     assert int(body_data().faces.max()) == len(body_data().vertices) - 1
+
+
+def test_shares_of_bones_in_a_vertex_add_up_to_all_of_it(body: BodyModel) -> None:
+    shares = body.shares()
+    assert shares.shape == (len(POSE_BONES), len(body.vertices))
+    torch.testing.assert_close(shares.sum(0), torch.ones(len(body.vertices)))
+    head = shares[POSE_BONES.index('head')]
+    assert head[body_data().nose_vertex] == pytest.approx(1.0, abs=1e-6)
+    assert head[body_data().top_vertex] == pytest.approx(1.0, abs=1e-6)

@@ -170,11 +170,11 @@ class PoseNet3DConfig(BaseModel):
     teacher_losses: ClipWeights = ClipWeights()
     refinement: RefinementConfig = RefinementConfig()
     student: StageConfig = StageConfig(
-        steps=4000, batch_size=16, learning_rate=7e-4, average=0.998
+        steps=2500, batch_size=16, learning_rate=7e-4, average=0.995
     )
     student_losses: BodyWeights = BodyWeights()
     training: TrainingConfig = TrainingConfig(
-        steps=1000, batch_size=16, learning_rate=1e-4, average=0.998
+        steps=400, batch_size=16, learning_rate=1e-4, average=0.99, validate_every=200
     )
     losses: JointWeights = JointWeights()
 

@@ -25,12 +25,13 @@ _LIMBS = [
     _indices(*(f'{side}_{joint}' for joint in pair for side in ('left', 'right')))
     for pair in (('shoulder', 'hip'), ('elbow', 'knee'), ('wrist', 'ankle'))
 ]
-# Which of root, loin and chest, then neck, then the upper and the lower bones of the limbs gives
-# the orientation of each bone.
-_ROOT, _LOIN, _CHEST, _NECK, _UPPER, _LOWER = 0, 1, 2, 3, 4, 8
+# Which of root, loin and chest, then neck and collars, then the upper and the lower bones of the
+# limbs gives the orientation of each bone.
+_ROOT, _LOIN, _CHEST, _NECK, _COLLARS, _UPPER, _LOWER = 0, 1, 2, 3, 4, 6, 10
+_COLLAR_BONES = [POSE_BONES.index(f'clavicle.{letter}') for letter in 'LR']
 _SOURCES = {
     **{'root': _ROOT, 'spine05': _LOIN, 'spine03': _CHEST, 'spine01': _CHEST},
-    **{'neck01': _NECK, 'head': _NECK, 'clavicle.L': _CHEST, 'clavicle.R': _CHEST},
+    **{'neck01': _NECK, 'head': _NECK, 'clavicle.L': _COLLARS, 'clavicle.R': _COLLARS + 1},
     **{
         f'{bone}.{letter}': first + limb
         for limb, letter in enumerate('LR')
@@ -46,18 +47,20 @@ _SOURCES = {
 }
 
 
-def pose_of_joints(joints: Tensor, shape: BodyShape) -> Tensor:
+def pose_of_joints(joints: Tensor, shape: BodyShape, with_collars: bool = False) -> Tensor:
     """Return orientations (..., 20, 3, 3) with which a body takes the pose of joints.
 
     Directions of trunk, head and limbs are met exactly; lengths are the body's own. A limb is
-    turned about itself as its bend shows; where it is straight, as little as can be. Collar bones
-    go with the chest, hands with forearms, feet with shanks, and the head looks where the chest
-    does, for 17 joints do not show these.
+    turned about itself as its bend shows; where it is straight, as little as can be. Hands go with
+    forearms, feet with shanks, and the head looks where the chest does, for 17 joints do not show
+    these.
 
     Args:
         joints: (..., 17, 3) layout H36M_17, camera frame, any unit, all finite.
         shape: The body; leading axes broadcast. Where the joints are not those of the mesh, add
             `BodyModel.joint_offset` to its joints before.
+        with_collars: Turn the collar bones towards the shoulders, too, instead of with the chest;
+            only where the joints are the body's, or it shrugs.
     """
     (trunk, neck, limbs), (own_trunk, own_neck, own_limbs) = (
         _directions(points) for points in (joints, shape.joints)
@@ -76,7 +79,10 @@ def pose_of_joints(joints: Tensor, shape: BodyShape) -> Tensor:
         _aligned(torch.stack([way, about], -2), torch.stack([own, hinge], -2))
         for way, own in ((upper, own_upper), (lower, own_lower))
     ]
-    found = torch.cat([frames, head[..., None, :, :], *bones], dim=-3)
+    collars = torch.stack([chest, chest], dim=-3)
+    if with_collars:
+        collars = _collars(joints, shape, collars)
+    found = torch.cat([frames, head[..., None, :, :], collars, *bones], dim=-3)
     sources = torch.tensor([_SOURCES[name] for name in POSE_BONES], device=found.device)
     return torch.index_select(found, -3, sources)
 
@@ -100,6 +106,24 @@ def _directions(joints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     place = [joints[..., limb, :] for limb in _LIMBS]
     limbs = torch.stack([_unit(place[1] - place[0]), _unit(place[2] - place[1])], dim=-3)
     return trunk, way('thorax', 'head_top'), limbs
+
+
+def _collars(joints: Tensor, shape: BodyShape, chest: Tensor) -> Tensor:
+    """Return orientations (..., 2, 3, 3) of collar bones that point to the shoulders."""
+    bones = shape.bones[..., _COLLAR_BONES, :]
+    shoulders, thorax = _LIMBS[0][:2], [H36M_17.index('thorax')]
+    size = _extent(joints) / _extent(shape.joints)
+    arm = bones - shape.joints[..., thorax, :]
+    start = joints[..., thorax, :] + size[..., None, None] * (chest @ arm[..., None])[..., 0]
+    way, own = joints[..., shoulders, :] - start, shape.joints[..., shoulders, :] - bones
+    return _least_turned(way, own, chest)
+
+
+def _extent(joints: Tensor) -> Tensor:
+    """Return the mean length (...) of the bones of joints (..., 17, 3)."""
+    parents, children = (list(ends) for ends in zip(*H36M_17.bones, strict=True))
+    bones = joints[..., children, :] - joints[..., parents, :]
+    return torch.sqrt((bones * bones).sum(-1) + 1e-12).mean(-1)
 
 
 def _hinges(upper: Tensor, lower: Tensor) -> Tensor:

@@ -108,6 +108,7 @@ class BodyEstimate(NamedTuple):
         place: (B, T, 3) of the pelvis.
         sigma: (B, T, 17) radius in which 68 % of the errors are expected.
         change: (B, T) mean squared difference of the orientations from what lifted joints show.
+        lifted: (B, T, 17, 3) joints as they were lifted, before a body took their pose.
     """
 
     phenotypes: Tensor
@@ -117,6 +118,7 @@ class BodyEstimate(NamedTuple):
     place: Tensor
     sigma: Tensor
     change: Tensor
+    lifted: Tensor
 
 
 class BodyStudent(nn.Module):
@@ -269,7 +271,9 @@ class BodyStudent(nn.Module):
         columns = self.pose_head(hidden).reshape(*offset.shape[:2], _BONES, 6)
         bent = rotation_from_columns(columns + torch.eye(3)[:2].flatten().to(columns))
         identity = torch.eye(3, dtype=bent.dtype, device=bent.device)
-        orientations = camera_from_upright[:, :, None] @ pose_of_joints(joints, own) @ bent
+        orientations = (
+            camera_from_upright[:, :, None] @ pose_of_joints(joints, own, with_collars=True) @ bent
+        )
         size = _mean_length(joints) / _mean_length(own_joints)
         return BodyEstimate(
             phenotypes,
@@ -279,6 +283,7 @@ class BodyStudent(nn.Module):
             (camera_from_upright @ joints[..., 0, :, None])[..., 0],
             torch.exp(self.sigma_head(hidden).clamp(-8.0, 3.0)) * scale[..., None],
             (bent - identity).square().sum((-1, -2)).mean(-1),
+            joints @ camera_from_upright.transpose(-1, -2),
         )
 
     def joints(self, estimate: BodyEstimate) -> Tensor:

@@ -13,9 +13,11 @@ from elepose_core.body.data import POSE_BONES
 from elepose_core.geometry.virtual_camera import elevation_and_roll
 from elepose_core.models.body import turned_from_parents
 from elepose_core.models.body_graph import BodyGraph
-from elepose_core.models.body_student import BodyEstimate, SeenClips, UpOfClips
+from elepose_core.models.body_pose import pose_of_joints
+from elepose_core.models.body_student import BodyEstimate, BodyStudent, SeenClips, UpOfClips
 from elepose_core.models.observation import observe
 from elepose_core.models.temporal import for_each_frame, of_clips, of_frames, up_of_frames
+from elepose_core.priors.bones import bone_lengths
 from elepose_core.skeleton import H36M_17
 from elepose_core.training.clip_windows import draw_windows, mirrored_clips
 from elepose_core.training.distillation import (
@@ -32,6 +34,7 @@ __all__ = [
     'BodyWeights',
     'body_terms',
     'draw_variation',
+    'fit_body',
     'implausible_turn',
     'varied',
 ]
@@ -42,6 +45,10 @@ __all__ = [
 _STAYING_SHARE = 0.6
 _PATCHY_SHARE, _LOST_FRAMES = 0.15, 0.5
 _LATE_SHARE = 0.15
+# How fast the student's lifter learns on, which starts as the teacher.
+_LIFTER_RATE = 0.2
+# The fit of the body that most people have.
+_FIT_STEPS, _FIT_POSES, _FIT_RATE, _OFFSET_WEIGHT = 150, 256, 0.01, 0.5
 # Largest turns of bones against their parents, degrees.
 _LIMITS_DEG = {
     'root': 180.0,
@@ -65,6 +72,7 @@ class BodyWeights(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
+    lifted: float = Field(4.0, ge=0)
     pose: float = Field(4.0, ge=0)
     velocity: float = Field(8.0, ge=0)
     reprojection: float = Field(2.0, ge=0)
@@ -72,7 +80,7 @@ class BodyWeights(BaseModel):
     change: float = Field(0.1, ge=0)
     implausible_turn: float = Field(1.0, ge=0)
     usual_shape: float = Field(0.02, ge=0)
-    joint_offset: float = Field(0.5, ge=0)
+    joint_offset: float = Field(0.2, ge=0)
     elevation: float = Field(0.2, ge=0)
     roll: float = Field(0.2, ge=0)
     sigma: float = Field(0.05, ge=0)
@@ -100,8 +108,12 @@ class BodyLessons:
 
     @property
     def groups(self) -> list[Group]:
-        """Return the student's parameters; the prior is done."""
-        return [Group(list(self.module.student.parameters()))]
+        """Return the student's parameters; the prior is done, the lifter nearly so."""
+        student = self.module.student
+        lifter = list(student.lifter.parameters())
+        ours = {id(parameter) for parameter in lifter}
+        others = [p for p in student.parameters() if id(p) not in ours]
+        return [Group(others), Group(lifter, _LIFTER_RATE)]
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw windows of joints, and how the student sees them."""
@@ -128,6 +140,39 @@ class BodyLessons:
     def after_step(self, step: int) -> None:
         """Do nothing: all that changes is learned by gradients."""
         del step
+
+
+def fit_body(student: BodyStudent, joints: Tensor, seed: int) -> None:
+    """Let a student begin with the body that fits most people.
+
+    Offsets of joints and a usual shape are fitted to lifted joints whose pose the body takes;
+    without, everybody's shoulders begin some centimetres off.
+
+    Args:
+        student: Its `body.joint_offset` and the bias of its `shape_head` are set.
+        joints: (N, 17, 3) lessons.
+        seed: Everything random follows from it.
+    """
+    body, generator = student.body, torch.Generator().manual_seed(seed)
+    logits = student.shape_head.bias
+    optimiser = torch.optim.Adam([body.joint_offset, logits], _FIT_RATE)
+    for step in range(_FIT_STEPS):
+        optimiser.param_groups[0]['lr'] = _FIT_RATE * (1 - step / _FIT_STEPS)
+        rows = torch.randint(len(joints), (_FIT_POSES,), generator=generator)
+        seen = joints[rows.to(joints.device)]
+        size = bone_lengths(seen).mean(1)[:, None, None]
+        wanted = (seen - seen[:, :1]) / size
+        shape = body.shape(torch.sigmoid(logits)[None], with_skin=False)
+        own = shape._replace(joints=shape.joints + body.joint_offset)
+        pose = pose_of_joints(wanted, own, with_collars=True)
+        metres = bone_lengths(own.joints).mean()
+        posed = body(shape, pose, torch.zeros_like(wanted[:, 0])).joints / metres
+        offset = body.joint_offset.square().sum(-1).mean()
+        loss = _length(posed - wanted).mean() + _OFFSET_WEIGHT * offset
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    student.zero_grad()
 
 
 def draw_variation(
@@ -178,9 +223,9 @@ def body_terms(graph: BodyGraph, draw: dict[str, Tensor]) -> tuple[dict[str, Ten
     scale = of_clips(whole.scale, seen.frames)[..., None, None]
     aim = truth @ rotation.transpose(-1, -2)
     aim = aim / aim[..., :1, 2:]
-    made = joints @ rotation.transpose(-1, -2)
-    made = made / made[..., :1, 2:].clamp(min=0.1)
-    relative, wanted = ((j - j[..., :1, :]) / scale for j in (made, aim))
+    made, lifted = (j @ rotation.transpose(-1, -2) for j in (joints, estimate.lifted))
+    made, lifted = (j / j[..., :1, 2:].clamp(min=0.1) for j in (made, lifted))
+    relative, before, wanted = ((j - j[..., :1, :]) / scale for j in (made, lifted, aim))
     present = seen.present
     distance = torch.sqrt((relative - wanted).square().sum(-1) + 1e-8)
     # Motion in the camera's frame: virtual cameras turn with the person.
@@ -190,6 +235,7 @@ def body_terms(graph: BodyGraph, draw: dict[str, Tensor]) -> tuple[dict[str, Ten
     elevation, roll = elevation_and_roll(up_of_frames(draw['up'], seen.frame, seen.frames))
     here = present.flatten() > 0
     terms = {
+        'lifted': _over(_length(before - wanted).mean(-1) * draw['pose_weight'], present),
         'pose': _over(distance.mean(-1) * draw['pose_weight'], present),
         'velocity': _over(_length(moved - meant).mean(-1), present[:, 1:] * present[:, :-1]),
         'reprojection': _over(_length(image).mean(-1) / scale[..., 0, 0], present),

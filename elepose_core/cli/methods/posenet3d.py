@@ -30,7 +30,7 @@ from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
 from elepose_core.refinement.clips import Lift as RowLift
 from elepose_core.refinement.clips import RefinementConfig, refine
 from elepose_core.skeleton import H36M_17
-from elepose_core.training.body_lessons import BodyLessons
+from elepose_core.training.body_lessons import BodyLessons, fit_body
 from elepose_core.training.clip_teaching import ClipParts, ClipTeaching, lift_of_rows
 from elepose_core.training.clip_windows import window_starts
 from elepose_core.training.distillation import Lessons
@@ -132,6 +132,8 @@ def _student(
     torch.manual_seed(seed)
     student = _untrained_bodies(experiment)
     student.lifter.load_state_dict(teacher.state_dict())
+    student.to(lessons.joints.device)
+    fit_body(student, lessons.joints, seed)
     graph = BodyGraph(student, prior).to(lessons.joints.device)
     recipe = BodyLessons(
         graph,

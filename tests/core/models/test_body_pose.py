@@ -57,6 +57,16 @@ def test_a_posed_body_is_found_again() -> None:
         assert angle < 0.12, bone
 
 
+def test_collar_bones_turn_when_they_are_asked_to() -> None:
+    truth = posed({'root': [0.1, -1.0, 0.2], 'clavicle.L': [0.0, 0.0, -0.3]})
+    joints = BODY(SHAPE, truth, torch.zeros(1, 3)).joints
+    found = pose_of_joints(joints, SHAPE, with_collars=True)
+    again = BODY(SHAPE, found, torch.zeros(1, 3)).joints
+    torch.testing.assert_close(again, joints, atol=4e-3, rtol=0)
+    with_chest = BODY(SHAPE, pose_of_joints(joints, SHAPE), torch.zeros(1, 3)).joints
+    assert (with_chest - joints).norm(dim=-1).max() > 0.03
+
+
 def test_directions_are_met_for_bodies_of_other_shape(crowd_joints: 'torch.Tensor') -> None:
     shape = BODY.shape(torch.rand(1, 6, generator=torch.Generator().manual_seed(1)))
     found = BODY(shape, pose_of_joints(crowd_joints, shape), crowd_joints[:, 0]).joints

@@ -19,9 +19,11 @@ from elepose_core.models.body_student import BodyStudent, StudentConfig  # noqa:
 from elepose_core.models.teacher import LifterConfig  # noqa: E402
 from elepose_core.models.temporal import TemporalConfig  # noqa: E402
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior, PriorConfig  # noqa: E402
+from elepose_core.skeleton import H36M_17  # noqa: E402
 from elepose_core.training.body_lessons import (  # noqa: E402
     BodyLessons,
     BodyWeights,
+    fit_body,
     implausible_turn,
     varied,
 )
@@ -114,6 +116,21 @@ def test_a_student_learns_a_motion(tmp_path: 'pytest.TempPathFactory') -> None:
     config = TrainingConfig(steps=60, batch_size=8, learning_rate=5e-3, warm_up_steps=5)
     train(recipe, config, tmp_path, lambda _, terms, __: poses.append(terms['pose']))
     assert poses[-1] < 0.3 * poses[0]
+
+
+def test_the_body_is_fitted_before_the_student_learns() -> None:
+    """People whose thorax and knees lie elsewhere than the mesh has them."""
+    lessons, student = _lessons(), _recipe(PLAIN).module.student
+    thorax, knee = H36M_17.index('thorax'), H36M_17.index('left_knee')
+    joints = lessons.joints.clone()
+    joints[:, thorax, 1] += 0.025  # ten centimetres, four metres away
+    joints[:, knee, 1] += 0.01
+    fit_body(student, joints, seed=0)
+    offset = student.body.joint_offset.detach()
+    assert 0.06 < offset[thorax, 1] < 0.14
+    assert 0.02 < offset[knee, 1] < 0.06
+    assert student.shape_head.bias.abs().max() > 0
+    assert all(p.grad is None or not p.grad.any() for p in student.parameters())
 
 
 def test_turns_within_limits_cost_nothing() -> None:

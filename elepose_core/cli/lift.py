@@ -3,12 +3,9 @@
 """`elepose lift`: files in, 3D out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
-
-if TYPE_CHECKING:
-    from elepose_core.runtime.predictor import Predictor
 
 __all__ = ['lift']
 
@@ -61,8 +58,11 @@ def lift(
     predictor = Predictor(model, threads=2)
     options = LiftingOptions(stature_m=stature_m, with_vertices=mesh)
     kind = source.suffix.lower()
-    if mesh:
-        _check_mesh(predictor, out)
+    if mesh and not len(predictor.faces()):
+        raise InputError(
+            f'mesh is asked for, but {predictor.folder} gives no body; expected a model whose '
+            'manifest names one'
+        )
     if ordering_model and kind not in _IMAGES_AND_VIDEOS:
         raise InputError(
             f'ordering_model is {ordering_model}, but {source} is no image or video; '
@@ -83,6 +83,11 @@ def lift(
         )
         print(f'{found.overlay}: keypoints drawn in')
     elif source.is_dir() or kind in {'.mcap', '.db3'}:
+        if mesh:
+            raise InputError(
+                f'mesh is asked for, but {source} is a bag, whose messages have no place for it; '
+                'expected a file that becomes npz'
+            )
         topics = bag.BagOptions(image_topic, keypoints_topic, camera_info_topic, fov_deg)
         lifter = PeopleLifter(predictor, options)
         report = bag.lift_bag(source, out, lifter, detector, topics, progress_bar)
@@ -97,16 +102,3 @@ def lift(
         raise InputError(
             f'{source} has the suffix {kind!r}; expected .npz, .json, an image, a video or a bag'
         )
-
-
-def _check_mesh(predictor: 'Predictor', out: Path) -> None:
-    """Refuse bodies from a model without them, and in a bag, whose messages have no place."""
-    from elepose_core.errors import InputError
-
-    if not len(predictor.faces()):
-        raise InputError(
-            f'mesh is asked for, but {predictor.folder} gives no body; expected a model whose '
-            'manifest names one'
-        )
-    if out.suffix != '.npz':
-        raise InputError(f'mesh is asked for, but {out} is a bag; expected an npz file')

@@ -154,13 +154,20 @@ def test_picture_moves_depths_and_other_sources_have_none(
         lift(tmp_path / 'p.npz', out=tmp_path / 'o.npz', model=model, ordering_model=ordering)
 
 
-def test_mesh_of_a_model_without_one_or_into_a_bag_is_refused(
+def test_mesh_of_a_model_without_one_or_of_a_bag_is_refused_whatever_the_name(
     tmp_path: Path, folder: Path
 ) -> None:
+    """A bag is lifted into a bag, also into one whose name ends in .npz."""
     with pytest.raises(InputError, match=r'bones\.elepose gives no body; expected a model whose'):
         lift(SKIER, out=tmp_path / 'o.npz', model=str(folder / 'bones.elepose'), mesh=True)
-    with pytest.raises(InputError, match='is a bag; expected an npz file'):
-        lift(SKIER, out=tmp_path / 'bag', model=str(folder / 'body.elepose'), mesh=True)
+    (tmp_path / 'in').mkdir()
+    with pytest.raises(InputError, match='in is a bag, whose messages have no place for it'):
+        lift(
+            tmp_path / 'in', out=tmp_path / 'o.npz', model=str(folder / 'body.elepose'), mesh=True
+        )
+    with pytest.raises(InputError, match=r'o\.jpg; expected a name that ends in \.npz'):
+        lift(SKIER, out=tmp_path / 'o.jpg', model=str(folder / 'body.elepose'), mesh=True)
+    assert not list(tmp_path.glob('o*'))
 
 
 def _cube(at_m: tuple[float, float, float], track: int) -> Skeleton3D:

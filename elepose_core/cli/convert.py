@@ -31,13 +31,17 @@ def convert(
     from elepose_core.cli.progress import progress_bar
     from elepose_core.data.human36m import read_human36m
     from elepose_core.data.mpi_inf_3dhp import read_mpi_inf_3dhp
-    from elepose_core.errors import InputError
+    from elepose_core.errors import InputError, shown
     from elepose_core.files import replacing
 
     if not source.is_dir():
         raise InputError(f'{source} is no folder; expected the folder of the data set')
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise InputError(f'{out} exists; expected a new or an empty folder')
+    if data_set == '3dhp' and keypoints != 'gt':
+        raise InputError(
+            f'keypoints is {shown(keypoints)}, but MPI-INF-3DHP has its own alone; expected gt'
+        )
     if data_set == 'h36m':
         found = read_human36m(source, keypoints, fps, progress_bar)
     else:

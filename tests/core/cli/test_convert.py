@@ -62,6 +62,9 @@ def test_a_wrong_set_costs_one_sentence_and_leaves_nothing(
         assert sentence in said
         assert said.count('\n') == 1
         assert not (tmp_path / 'out').exists()
+    words = (tmp_path / 'in', '--out', tmp_path / 'out', '--keypoints', 'cpn_ft_h36m_dbb')
+    assert leaves('convert', '3dhp', *words) == 2
+    assert "keypoints is 'cpn_ft_h36m_dbb', but MPI-INF-3DHP has" in capsys.readouterr().err
     assert leaves('convert', 'h36m', tmp_path / 'none', '--out', tmp_path / 'out') == 2
     assert 'is no folder' in capsys.readouterr().err
 

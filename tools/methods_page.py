@@ -122,4 +122,16 @@ def _with_spread(value: dict[str, float], factor: float, sign: str = '') -> str:
 
 
 def _pictures() -> str:
-    return ''
+    """Return what the picture changes, by set and by what is wrong with the keypoints."""
+    rows = []
+    for name, kinds in (_result('picture_depths.json') or {'sets': {}})['sets'].items():
+        for kind, found in kinds.items():
+            before, after = found['lifter'], found['fused']
+            cells = [f'`{name}`', kind]
+            for figure in ('n_mpjpe_mm', 'pa_mpjpe_mm'):
+                change = after[figure] - before[figure]
+                cells += [f'{before[figure]:.1f}', f'{after[figure]:.1f} ({change:+.1f})']
+            cells += [f'{found["lifter_depth_mm"]:.0f}', f'{found["picture_depth_mm"]:.0f}']
+            rows.append(cells)
+    heads = ['set', 'keypoints', 'N-MPJPE, mm', 'with picture', 'strict PA, mm', 'with picture']
+    return markdown([*heads, 'depth error of the lifter, mm', 'of the picture'], rows)

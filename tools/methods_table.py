@@ -81,6 +81,14 @@ ROWS = {
         'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
         '--config configs/finetuned.toml',
     ),
+    'wsp': Row(
+        '**wsp**: sees pictures, without the lifter',
+        '2D and that 3D, rendered',
+        'wsp --config configs/wsp.toml --data {runs}/crops/train_2d_a.npz '
+        '{runs}/crops/train_2d_b.npz {runs}/crops/finetune_3d.npz',
+        bundle='wsp',
+        images='crops',
+    ),
 }
 
 _Cell = tuple[str, str, str]

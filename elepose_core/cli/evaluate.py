@@ -100,8 +100,10 @@ def _lifts_of(
 ) -> Callable[['PoseSet'], 'Lift']:
     """Return what gives the lifter of a set: temporal methods must know its clips."""
     if (Path(model) / 'config.toml').is_file():
-        from elepose_core.cli.run_reader import lift_of_run
+        from elepose_core.cli.run_reader import check_windows, lift_of_run
 
+        if window_s is not None:
+            check_windows(Path(model), window_s)
         return partial(lift_of_run, Path(model), stage=stage)
     from elepose_core.errors import InputError
 

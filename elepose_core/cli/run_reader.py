@@ -16,7 +16,17 @@ from elepose_core.errors import InputError, shown
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.training.checkpoint import load_checkpoint
 
-__all__ = ['lift_of_run', 'read_run']
+__all__ = ['check_windows', 'lift_of_run', 'read_run']
+
+
+def check_windows(run: Path, window_s: float) -> None:
+    """Refuse to cut clips into windows for a method that looks at whole clips itself."""
+    method = method_of(read_experiment(run / 'config.toml'))
+    if method.whole_clips:
+        raise InputError(
+            f'window_s is {window_s:g}, but the method {method.name} of {run} looks at '
+            'neighbouring frames itself; expected no --window-s'
+        )
 
 
 def lift_of_run(run: Path, poses: PoseSet, stage: str | None = None) -> Lift:

@@ -50,7 +50,8 @@ def over_windows(lift: WindowLift, poses: PoseSet, window_s: float) -> Lift:
         window_s: Length of the window, seconds; the last one of a clip may be shorter.
 
     Raises:
-        InputError: The window is not longer than one frame or longer than a minute.
+        InputError: The window is not longer than one frame or longer than a minute, or a clip has
+            two poses in one frame.
     """
     frames = round(window_s * poses.fps) if 0 <= window_s <= 60 else 0
     if frames < 2:
@@ -79,7 +80,11 @@ def over_windows(lift: WindowLift, poses: PoseSet, window_s: float) -> Lift:
 
 
 def window_rows(poses: PoseSet, frames: int) -> NDArray[np.int64]:
-    """Return (W, frames) rows of the windows; N stands where the clip has no such frame."""
+    """Return (W, frames) rows of the windows; N stands where the clip has no such frame.
+
+    Raises:
+        InputError: A clip has two poses in one frame: one of them would be in no window.
+    """
     _, clip = np.unique(poses.clip_index, return_inverse=True)
     first = np.full(clip.max() + 1, poses.frame_index.max())
     np.minimum.at(first, clip, poses.frame_index)
@@ -87,6 +92,13 @@ def window_rows(poses: PoseSet, frames: int) -> NDArray[np.int64]:
     _, window = np.unique(np.stack([clip, block]), axis=1, return_inverse=True)
     rows = np.full((window.max() + 1, frames), len(poses))
     rows[window.ravel(), place] = np.arange(len(poses))
+    in_none = np.setdiff1d(np.arange(len(poses)), rows)
+    if len(in_none):
+        raise InputError(
+            f'clip {poses.clip_index[in_none[0]]} has two poses in frame '
+            f'{poses.frame_index[in_none[0]]}; expected one person per clip for a lifter that '
+            'looks at neighbouring frames'
+        )
     return rows
 
 

@@ -85,6 +85,15 @@ def test_a_stage_that_is_none_is_refused(run: Path, capsys: pytest.CaptureFixtur
     assert 'is no run' in capsys.readouterr().err
 
 
+def test_windows_of_clips_that_it_looks_at_itself_are_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would take the rows of windows for those of the set, and give figures all the same."""
+    assert _elepose('evaluate', run, '--data', VAL, '--window-s', 0.5) == 2
+    assert 'posenet3d' in (said := capsys.readouterr().err)
+    assert 'looks at neighbouring frames itself; expected no --window-s' in said
+
+
 def test_the_bundle_says_frames_and_body_and_agrees_with_torch(run: Path, bundle: Path) -> None:
     manifest = open_bundle(bundle).manifest
     assert (manifest.frames, manifest.fps, manifest.body) == (FRAMES, 30.0, 'anny_small')

@@ -114,3 +114,10 @@ def test_bones_are_those_that_the_lifter_sees(poses: PoseSet) -> None:
 def test_window_that_is_none_is_one_sentence(window_s: float, poses: PoseSet) -> None:
     with pytest.raises(InputError, match='at 30 frames per second; expected two frames'):
         over_windows(lambda *_: (), poses, window_s)
+
+
+def test_two_poses_of_a_clip_in_one_frame_are_told(poses: PoseSet) -> None:
+    """One of the two would be in no window, and counted as a person without size."""
+    twice = replace(poses, frame_index=poses.frame_index // 2)
+    with pytest.raises(InputError, match=r'clip \d+ has two poses in frame \d+; expected one'):
+        window_rows(twice, 6)

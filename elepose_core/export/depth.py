@@ -21,8 +21,9 @@ DEPTH_OUTPUTS = ('depth', 'sigma')
 # In angular sizes, about half a metre: 0.5 mm and 5 mm.
 _TOLERANCE: dict[Precision, float] = {'float32': 1e-3, 'float16': 1e-2}
 _BATCHES = (1, 3, 64)
-# Share of errors that lie within one sigma.
+# Share of errors that lie within one sigma; fewer people do not say where they end.
 _WITHIN = 0.68
+_ENOUGH_PEOPLE = 256
 
 
 def calibrate_depth_sigma(graph: DepthSeen, depth: Tensor, sigma: Tensor, truth: Tensor) -> None:
@@ -32,9 +33,18 @@ def calibrate_depth_sigma(graph: DepthSeen, depth: Tensor, sigma: Tensor, truth:
         graph: Gets the factors.
         depth: (N, 17) what the network says of pictures that it did not learn from.
         sigma: (N, 17) its own sigma of these.
-        truth: (N, 17) see `models.image_depth.depth_offsets`.
+        truth: (N, 17) see `models.image_depth.depth_offsets`; NaN = unknown.
+
+    Raises:
+        InputError: Too few people have the truth of all joints.
     """
-    ratio = (depth - truth).abs() / sigma
+    known = torch.isfinite(truth).all(1)
+    if (count := int(known.sum())) < _ENOUGH_PEOPLE:
+        raise InputError(
+            f'{count} people have the depths of all joints; expected {_ENOUGH_PEOPLE} or more to '
+            'calibrate on'
+        )
+    ratio = ((depth - truth).abs() / sigma)[known]
     factor = torch.quantile(ratio, _WITHIN, dim=0)
     # The pelvis has no error: its sigma stays as small as it is.
     graph.sigma_factor.copy_(torch.where(factor > 0, factor, torch.ones_like(factor)))
@@ -67,8 +77,8 @@ def export_depth_bundle(
     if precision == 'float16':
         written = with_half_weights(written)
     differences = _differences(graph, written, pictures)
-    worst = max(value for by_output in differences.values() for value in by_output.values())
-    # A NaN is no difference that is allowed.
+    # A NaN is no difference that is allowed; max of Python would pass over it.
+    worst = np.max([list(by_output.values()) for by_output in differences.values()])
     if not worst <= _TOLERANCE[precision]:
         raise ArithmeticError(
             f'the exported graph differs from torch by {worst:.2g}; allowed '

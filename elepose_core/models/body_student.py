@@ -45,6 +45,8 @@ _SEEN = 3 * _JOINTS + 2
 _LEAST_DEVIATION_RAD = 0.02
 # How fast what was seen in other frames counts less, per frame.
 _FADING = 1.3
+# Beyond so many frames it counts no less: weights must not vanish in float32.
+_FARTHEST = 50
 
 
 class StudentConfig(BaseModel):
@@ -178,7 +180,8 @@ class BodyStudent(nn.Module):
         visible = (finite & (scores > 0)).to(rays.dtype)
         shown = torch.where(visible[..., None] > 0, rays, 0.0)
         frames = torch.arange(count, device=rays.device)
-        weight = torch.exp(-_FADING * (frames[:, None] - frames).abs().to(rays.dtype))
+        away = (frames[:, None] - frames).abs().clamp(max=_FARTHEST).to(rays.dtype)
+        weight = torch.exp(-_FADING * away)
         total = (weight @ visible).clamp(min=1e-30)
         around = (weight @ shown.flatten(2)).reshape(shown.shape) / total[..., None]
         around = torch.where(visible[..., None] > 0, shown, around)

@@ -135,6 +135,16 @@ def test_missing_joints_are_completed_and_not_looked_at(graph: BodyGraph) -> Non
         torch.testing.assert_close(one, two)
 
 
+def test_a_joint_seen_long_ago_is_first_taken_to_be_where_it_was() -> None:
+    student = BodyStudent(TINY, TINY_LIFTER, TemporalConfig(width=8, blocks=1))
+    torch.nn.init.zeros_(student.completion_head.weight)
+    rays = _rays()[:1, :1].expand(1, 60, 17, 2)
+    scores = torch.ones(1, 60, 17)
+    scores[:, 1:, 16] = 0.0
+    seen = student.seen(rays, scores, *unknown_up(rays))
+    torch.testing.assert_close(seen.rays[-1], rays[0, 0])
+
+
 def test_a_told_up_direction_is_weighed_by_its_variance(graph: BodyGraph) -> None:
     rays, scores = _rays(), torch.ones(3, FRAMES, 17)
     told = torch.tensor([[0.0, -0.8, -0.6]]).expand(3, 3)

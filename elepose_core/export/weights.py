@@ -11,7 +11,7 @@ from elepose_core.models.lifter import Lifter
 
 __all__ = ['start_from_bundle']
 
-_PREFIX, _HALVED = 'lifter.', '_float16'
+_PREFIX, _ADAPTER, _HALVED = 'lifter.', 'adapter.', '_float16'
 
 
 def start_from_bundle(lifter: Lifter, model: str) -> None:
@@ -22,9 +22,14 @@ def start_from_bundle(lifter: Lifter, model: str) -> None:
         model: Bundle folder or the name of a shipped bundle.
 
     Raises:
-        InputError: No such bundle, or its lifter has other parts or sizes.
+        InputError: No such bundle, its lifter has other parts or sizes, or it has an adapter.
     """
     graph = onnx.load(str(open_bundle(model).onnx_path)).graph
+    if any(weights.name.startswith(_ADAPTER) for weights in graph.initializer):
+        raise InputError(
+            f'setting start.model is {model!r}, whose lifter sees what its domain adapter moved; '
+            'expected a bundle without one'
+        )
     found = {
         weights.name.removeprefix(_PREFIX).removesuffix(_HALVED): torch.from_numpy(
             onnx.numpy_helper.to_array(weights).astype('float32')

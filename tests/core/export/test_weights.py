@@ -15,6 +15,7 @@ pytest.importorskip('onnx', reason='export needs onnx')
 from elepose_core.errors import InputError  # noqa: E402
 from elepose_core.export.onnx import export_bundle  # noqa: E402
 from elepose_core.export.weights import start_from_bundle  # noqa: E402
+from elepose_core.models.adapter import AdapterConfig, PoseAdapter  # noqa: E402
 from elepose_core.models.lifter import Lifter, LifterConfig  # noqa: E402
 
 
@@ -52,3 +53,16 @@ def test_another_size_is_refused() -> None:
     other = Lifter(LifterConfig(width=20, completion_width=20))
     with pytest.raises(InputError, match=r'where completion\..* is of shape .*; expected \(20,'):
         start_from_bundle(other, 'default')
+
+
+def test_the_lifter_behind_an_adapter_is_refused(
+    graph: Any, manifest_of: Any, crowd_of: Any, tmp_path: Path
+) -> None:
+    adapted = copy.deepcopy(graph)
+    adapted.adapter = PoseAdapter(AdapterConfig(width=8, blocks=1))
+    joints = crowd_of(64, seed=2).joints_cam_m
+    rays = (joints[..., :2] / joints[..., 2:]).astype(np.float32)
+    folder = tmp_path / 'a.elepose'
+    export_bundle(adapted, folder, manifest_of(), rays, np.ones((64, 17), np.float32))
+    with pytest.raises(InputError, match='what its domain adapter moved'):
+        start_from_bundle(Lifter(graph.lifter.config), str(folder))

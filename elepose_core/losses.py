@@ -15,6 +15,7 @@ __all__ = [
     'mean_distance',
     'pairwise_deformation_loss',
     'radius_surprise',
+    'ranking_loss',
     'two_sided_surprise',
 ]
 

@@ -92,7 +92,7 @@ def labelled_poses(data: Sequence[Path]) -> LabelledPoses:
 
 def facts_of_poses(data: Keypoints2D) -> dict[str, Any]:
     """Return what a run says of the poses it learned from."""
-    return {'poses': len(data.rays), 'clips': data.clips}
+    return {'poses': len(data.rays), 'clips': data.clips, 'fps': data.fps}
 
 
 def poses_for_bones(data: Keypoints2D) -> tuple[Tensor, Tensor]:

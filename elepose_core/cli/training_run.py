@@ -64,8 +64,8 @@ class TrainingRun:
         """Train to the end of a stage, or of the last one; a run that was cut off goes on."""
         method = self._method
         check_until(method, until)
-        method.check(self._experiment, until)
         learned = method.read(data)
+        method.check(self._experiment, learned, until)
         measured = None if val is None else _measurable(val, method.whole_clips)
         first = self._processes.is_first
         if first:

@@ -13,19 +13,20 @@ __all__ = ['draw_windows', 'mirrored_clips', 'window_starts']
 
 
 def window_starts(data: Keypoints2D, frames: int) -> Tensor:
-    """Return rows (W,) at which a window of `frames` neighbouring rows begins.
+    """Return rows (W,) at which a window of `frames` neighbouring rows begins, on the CPU.
 
     Rows of a window belong to one clip and follow each other without a gap.
 
     Raises:
         InputError: No clip is that long.
     """
-    last = len(data.rays) - frames
-    rows = torch.arange(max(last + 1, 0))
-    end = rows + frames - 1
-    same = data.clip[rows] == data.clip[end]
-    whole = data.frame[end] - data.frame[rows] == frames - 1
-    starts = rows[same & whole]
+    # Rows are drawn on the CPU, wherever the data lies.
+    clip, frame = data.clip.cpu(), data.frame.cpu()
+    follows = (clip[1:] == clip[:-1]) & (frame[1:] == frame[:-1] + 1)
+    # How many rows up to each follow the one before: all within a window do.
+    count = torch.cat([clip.new_zeros(min(1, len(clip))), follows.cumsum(0)])
+    rows = torch.arange(max(len(clip) - frames + 1, 0))
+    starts = rows[count[rows + frames - 1] - count[rows] == frames - 1]
     if not len(starts):
         raise InputError(f'no clip has {frames} frames without a gap; expected longer clips')
     return starts

@@ -16,6 +16,7 @@ from elepose_core.models.discriminator import PoseJudges
 from elepose_core.models.observation import Observation, observe
 from elepose_core.models.teacher import Teacher
 from elepose_core.training.adversarial import AdversarialWeights, Pairs, adversarial_terms
+from elepose_core.training.clip_windows import window_starts
 from elepose_core.training.distillation import Lessons
 from elepose_core.training.loop import Group
 from elepose_core.training.round_trip import NewView, new_view, round_trip_terms, view_after
@@ -197,8 +198,7 @@ def pair_starts(data: Keypoints2D) -> Tensor:
     Raises:
         InputError: There are too few.
     """
-    follows = (data.clip[1:] == data.clip[:-1]) & (data.frame[1:] == data.frame[:-1] + 1)
-    rows = torch.nonzero(follows).flatten()
+    rows = window_starts(data, 2)
     if len(rows) < _ENOUGH_PAIRS:
         raise InputError(
             f'{len(rows)} poses are followed by the next frame of their clip; expected '

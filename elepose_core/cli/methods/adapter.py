@@ -61,8 +61,8 @@ def _sources(experiment: AdaptationConfig) -> tuple[Keypoints2D, AdaptationParts
     return wild, parts
 
 
-def _check(experiment: AdaptationConfig, until: str | None) -> None:
-    del until
+def _check(experiment: AdaptationConfig, data: Keypoints2D, until: str | None) -> None:
+    del data, until
     _sources(experiment)
 
 

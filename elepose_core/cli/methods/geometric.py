@@ -80,6 +80,11 @@ def _train(
     return stages.train(distillation, experiment.training, Path())
 
 
+def _check(experiment: GeometricConfig, data: Keypoints2D, until: str | None) -> None:
+    del experiment, until
+    pair_starts(data)
+
+
 def _lessons(
     teacher: Teacher, data: Keypoints2D, elevation: Tensor, on_part: Callable[[int, int], None]
 ) -> Lessons:
@@ -102,4 +107,5 @@ METHOD = Method(
     write_bundle=write_lifting_bundle,
     stages=('adversarial', 'distillation'),
     of_stage={'adversarial': holding(_untrained_parts)},
+    check=_check,
 )

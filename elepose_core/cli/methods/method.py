@@ -59,8 +59,8 @@ class Method:
         stages: In order, those that `--until` may name.
         of_stage: Experiment and the weights of the last checkpoint in the run's folder of this
             name -> the module that holds them; of the stages that `evaluate --stage` may name.
-        check: (experiment, until) -> nothing; refuses settings that the files they name do not go
-            with, before the run folder is made.
+        check: (experiment, data, until) -> nothing; refuses settings that the data or the files
+            they name do not go with, before the run folder is made.
         whole_clips: Whether val must keep clips whole: the method looks at neighbouring frames.
     """
 
@@ -73,7 +73,7 @@ class Method:
     write_bundle: Callable[[nn.Module, BundleRequest], Bundle]
     stages: tuple[str, ...] = ()
     of_stage: Mapping[str, OfStage] = field(default_factory=dict)
-    check: Callable[[Any, str | None], None] = field(default=lambda *_: None)
+    check: Callable[[Any, Any, str | None], None] = field(default=lambda *_: None)
     whole_clips: bool = False
 
 

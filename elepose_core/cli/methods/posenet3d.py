@@ -107,6 +107,12 @@ def _train(
     return stages.train(joint, experiment.training, Path())
 
 
+def _check(experiment: PoseNet3DConfig, data: Keypoints2D, until: str | None) -> None:
+    pair_starts(data)
+    if until != 'frames':
+        window_starts(data, experiment.windows.frames)
+
+
 def _student(
     experiment: PoseNet3DConfig,
     data: Keypoints2D,
@@ -232,5 +238,6 @@ METHOD = Method(
         'teacher': holding(_untrained_clips),
         'student': holding(_untrained_student),
     },
+    check=_check,
     whole_clips=True,
 )

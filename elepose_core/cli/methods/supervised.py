@@ -72,7 +72,8 @@ def _train(
     return stages.train(recipe, experiment.training, Path())
 
 
-def _check(experiment: SupervisedConfig, until: str | None) -> None:
+def _check(experiment: SupervisedConfig, data: LabelledPoses, until: str | None) -> None:
+    del data
     if not experiment.start.model:
         return
     if until == 'teacher':

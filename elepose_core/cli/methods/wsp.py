@@ -131,8 +131,7 @@ def lessons_of(
         lifted = torch.from_numpy(_lifted(poses.rays).joints_cam)
         joints = torch.where(known[:, None, None], joints, lifted)
         known = torch.ones_like(known)
-    if not known.any():
-        raise InputError('no pose has joints_cam_m; expected 3D truth of some to learn from')
+    _some_known(known)
     rows = taught_rows(known, experiment.wsp.share, seed)
     truth = depth_offsets(joints[rows], poses.rays[rows])
     return DepthLessons(network, poses.crops[rows], truth, experiment.pictures)
@@ -175,7 +174,9 @@ def _read(path: Path) -> PicturedPoses:
     if poses.elevation_rad is None:
         up_cam = _up_of_clips(rays, poses.clip_index)
     else:
-        up_cam = up_cam_from_elevation(poses.elevation_rad).astype(np.float32)
+        level = np.zeros_like(poses.elevation_rad)
+        roll = level if poses.roll_rad is None else poses.roll_rad
+        up_cam = up_cam_from_elevation(poses.elevation_rad, roll).astype(np.float32)
     joints = poses.joints_cam_m
     if joints is None:
         joints = np.full((len(poses), 17, 3), np.nan, np.float32)
@@ -209,11 +210,6 @@ def _train(
 ) -> Progress:
     """Train up to the stage `until`; returns how the last went."""
     seed = experiment.training.seed
-    if data.crops.shape[2] != experiment.network.side:
-        raise InputError(
-            f'network.side is {experiment.network.side}; the pictures have {data.crops.shape[2]} '
-            'pixels'
-        )
     torch.manual_seed(seed)
     network = ImageDepth(experiment.network).to(device)
     if experiment.wsp.labels != 'none':
@@ -223,6 +219,25 @@ def _train(
             return progress
     torch.manual_seed(seed)
     return stages.train(lessons_of(network, data, experiment, seed), experiment.training, Path())
+
+
+def _check(experiment: WspConfig, data: PicturedPoses, until: str | None) -> None:
+    told = experiment.wsp
+    if data.crops.shape[2] != experiment.network.side:
+        raise InputError(
+            f'network.side is {experiment.network.side}; the pictures have {data.crops.shape[2]} '
+            'pixels'
+        )
+    if until == 'pretraining':
+        if told.labels == 'none':
+            raise InputError("until is 'pretraining'; a run with wsp.labels=none has none")
+    elif not told.lifted:
+        _some_known(data.known)
+
+
+def _some_known(known: Tensor) -> None:
+    if not known.any():
+        raise InputError('no pose has joints_cam_m; expected 3D truth of some to learn from')
 
 
 def _untrained(experiment: WspConfig) -> ImageDepth:
@@ -275,4 +290,5 @@ METHOD = Method(
     lift=_lift,
     write_bundle=_write_bundle,
     stages=('pretraining', 'training'),
+    check=_check,
 )

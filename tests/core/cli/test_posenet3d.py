@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`elepose train posenet3d`: stages, figures of a stage, and the bundle of bodies."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,23 @@ def test_a_run_and_its_stages_are_measured(run: Path, capsys: pytest.CaptureFixt
     for more in ((), ('--stage', 'teacher'), ('--stage', 'student')):
         assert _elepose('evaluate', run, '--data', VAL, *more) == 0
         assert 'MPJVE' in capsys.readouterr().out
+
+
+def test_too_short_clips_are_refused_before_the_first_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train(tmp_path / 'run', '--set', 'windows.frames=120') == 2
+    assert 'no clip has 120 frames without a gap' in capsys.readouterr().err
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_bundle_says_the_rate_of_its_training_and_no_other(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = tmp_path / 'slow.npz'
+    replace(PoseSet.load(VAL), fps=12.5).save(slow)
+    assert _elepose('export', run, '--out', tmp_path / 'a.elepose', '--data', slow) == 2
+    assert '12.5 frames per second; expected 30, which training saw' in capsys.readouterr().err
 
 
 def test_a_stage_that_is_none_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

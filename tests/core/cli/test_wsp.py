@@ -133,6 +133,14 @@ def test_what_it_cannot_learn_from_is_refused(
     assert 'key crops is absent; expected pictures (N, S, S, 3) uint8' in capsys.readouterr().err
     assert elepose('train', 'wsp', '--data', pictures['train'], '--out', tmp_path / 'b') == 2
     assert 'network.side is 64; the pictures have 32 pixels' in capsys.readouterr().err
+    train = ('train', 'wsp', '--out', tmp_path / 'c', '--set', f'network.side={SIDE}')
+    assert elepose(*train, '--data', pictures['flat']) == 2
+    assert 'no pose has joints_cam_m' in capsys.readouterr().err
+    none = ('--set', 'wsp.labels=none', '--until', 'pretraining')
+    assert elepose(*train, '--data', pictures['train'], *none) == 2
+    assert 'a run with wsp.labels=none has none' in capsys.readouterr().err
+    # Folders that were begun would refuse the next try.
+    assert not any((tmp_path / name).exists() for name in 'abc')
     poses = PoseSet.load(pictures['train'])
     holes = poses.keypoints_px.copy()
     holes[3, 5] = np.nan
@@ -143,3 +151,15 @@ def test_what_it_cannot_learn_from_is_refused(
         pictured_poses([plain])
     with pytest.raises(InputError, match='no file of pictures is given'):
         pictured_poses([])
+
+
+def test_the_horizon_of_a_rolled_camera_is_rolled(
+    tmp_path: Path, pose_set_of: Callable[..., PoseSet], crowd_of: Callable[..., Any]
+) -> None:
+    poses = pictured(pose_set_of(crowd_of(4)))
+    level = np.zeros(4, np.float32)
+    replace(poses, elevation_rad=level, roll_rad=level + np.float32(np.pi / 6)).save(
+        tmp_path / 'rolled.npz'
+    )
+    up_cam = pictured_poses([tmp_path / 'rolled.npz']).up_cam
+    np.testing.assert_allclose(up_cam, [[-0.5, -np.sqrt(0.75), 0]] * 4, atol=1e-6)

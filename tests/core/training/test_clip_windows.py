@@ -27,6 +27,14 @@ def test_windows_stay_within_a_clip_and_leap_over_no_gap() -> None:
     assert window_starts(_data(), 2).tolist() == [0, 1, 2, 4, 6, 8, 9]
 
 
+def test_rows_of_two_clips_in_turns_are_no_window() -> None:
+    clip, frame = torch.tensor([0, 1, 0, 1, 0, 0]), torch.tensor([0, 0, 2, 2, 4, 5])
+    data = Keypoints2D(torch.zeros(6, 17, 2), clip, frame, clip)
+    assert window_starts(data, 2).tolist() == [4]
+    with pytest.raises(InputError, match='no clip has 5 frames'):
+        window_starts(data, 5)
+
+
 def test_too_long_windows_are_refused() -> None:
     with pytest.raises(InputError, match='no clip has 5 frames'):
         window_starts(_data(), 5)

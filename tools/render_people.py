@@ -139,7 +139,8 @@ def rendered(
     maps = crop_from_pixels(centres, sides, FINER * side)
     up_cam = np.tile([0.0, -1.0, 0.0], (len(poses), 1))
     if poses.elevation_rad is not None:
-        up_cam = up_cam_from_elevation(poses.elevation_rad)
+        roll = 0.0 if poses.roll_rad is None else poses.roll_rad
+        up_cam = up_cam_from_elevation(poses.elevation_rad, roll)
     crops = np.zeros((len(poses), side, side, 3), np.uint8)
     stretches = []
     for start in tqdm(range(0, len(poses), BATCH), unit='batch', disable=None):

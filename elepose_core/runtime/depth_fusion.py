@@ -31,6 +31,9 @@ _NEAREST = 0.3
 _LEAST_COSINE_PART = 0.05
 _LEAST_SIZE = 1e-4
 _LEAST_DEVIATION = 1e-6
+# An arm ends some 2 angular sizes behind the pelvis, the feet of somebody seen from above or lying
+# towards the camera some 9; what is farther is no body's.
+_FARTHEST = 20.0
 # Errors of the joints of a limb go together: so many joints count as one witness.
 _JOINTS_PER_WITNESS = 3.0
 # One pose in so many that the lifter gives is turned inside out in depth.
@@ -76,8 +79,8 @@ def fuse(
 ) -> tuple[Float32, Float32]:
     """Move joints along their rays to the mean of both depths, weighed by inverse variances.
 
-    Where the picture's depth or sigma is no number, the joint stays as it is; the pelvis, which
-    both count from, always does.
+    Where the picture's depth or sigma is no number, or the depth beyond that of any body, the joint
+    stays as it is; the pelvis, which both count from, always does.
 
     Args:
         joints_cam: (N, 17, 3) camera frame, any unit, the pelvis in front of the camera.
@@ -137,7 +140,9 @@ def _offsets(
     depths = np.einsum('njc,nc->nj', joints, axis)
     unit = np.maximum(depths[:, _ROOT, None], 1e-9)
     depth, depth_sigma = (part.astype(np.float64) * size[:, None] for part in shown)
-    is_told = np.isfinite(depth) & np.isfinite(depth_sigma) & (depth_sigma > 0)
+    # Also false where it is no number.
+    is_told = np.abs(shown[0]) <= _FARTHEST
+    is_told &= np.isfinite(depth_sigma) & (depth_sigma > 0)
     is_told[:, _ROOT] = False
     return _Offsets(
         depths / unit - 1.0,

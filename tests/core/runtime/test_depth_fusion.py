@@ -105,7 +105,11 @@ def test_depths_that_a_network_is_taught_put_flat_people_where_they_are(
 
 @pytest.mark.parametrize(
     ('depth', 'deviation'),
-    [(np.nan, 0.5), (0.5, np.nan), (0.5, 0.0), (0.5, -1.0), (np.inf, 0.5), (0.5, np.inf)],
+    [
+        *[(np.nan, 0.5), (0.5, np.nan), (0.5, 0.0), (0.5, -1.0), (np.inf, 0.5), (0.5, np.inf)],
+        # Beyond any body: a person would be put a hair's breadth before the camera.
+        *[(1e30, 1e-6), (-1e38, 0.5), (21.0, 1e-6)],
+    ],
 )
 def test_what_is_no_measurement_changes_nothing(
     depth: float, deviation: float, person: Person
@@ -120,7 +124,7 @@ def test_what_is_no_measurement_changes_nothing(
 def test_nothing_comes_nearer_than_three_tenths_and_missing_rays_are_no_trouble(
     person: Person,
 ) -> None:
-    near = person._replace(depth=-50 * np.ones((1, 17), np.float32))
+    near = person._replace(depth=-15 * np.ones((1, 17), np.float32))
     assert fuse(*near)[0][0, 1:, 2] == pytest.approx(0.3, rel=1e-6)
     person.rays[0, 3:9] = np.nan
     joints, sigma = fuse(*person)

@@ -79,8 +79,8 @@ def fuse(
 ) -> tuple[Float32, Float32]:
     """Move joints along their rays to the mean of both depths, weighed by inverse variances.
 
-    Where the picture's depth or sigma is no number, or the depth beyond that of any body, the joint
-    stays as it is; the pelvis, which both count from, always does.
+    Where the picture's depth or sigma is no number, or the depth beyond that of any body, the
+    joint stays as it is; the pelvis, which both count from, always does.
 
     Args:
         joints_cam: (N, 17, 3) camera frame, any unit, the pelvis in front of the camera.

@@ -108,3 +108,10 @@ def test_figures_of_others_are_marked_as_theirs() -> None:
         assert row['mirror_allowed'] in {True, False, None}
     mirrored = {row['method'] for row in published['rows'] if row['mirror_allowed']}
     assert mirrored == {'ElePose', 'LInKs'}
+
+
+def test_the_readme_repeats_the_comparison_of_methods() -> None:
+    printed = _run('methods', '--short')
+    assert printed.strip() in (ROOT / 'README.md').read_text(encoding='utf-8'), (
+        'put the output of python tools/methods.py --short into README.md'
+    )

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from methods_table import RESULTS, ROWS, Row, tables
+from methods_table import RESULTS, ROWS, Row, short_table, tables
 from results_table import SETS
 
 from elepose_core.data.poseset import PoseSet
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument('runs', type=Path, nargs='?')
     parser.add_argument('--train', action='store_true')
     parser.add_argument('--latency', action='store_true')
+    parser.add_argument('--short', action='store_true', help='print the table of the README only')
     parser.add_argument('--only', nargs='*', default=list(ROWS), choices=list(ROWS), metavar='ROW')
     parser.add_argument('--seeds', nargs='*', type=int, default=[0, 1])
     options = parser.parse_args()
@@ -67,7 +68,7 @@ def main() -> None:
                 _row(name, seed, places, options.train)
     if options.latency:
         _write(RESULTS / 'latency.json', latency())
-    print('\n\n'.join(tables()))
+    print(short_table() if options.short else '\n\n'.join(tables()))
 
 
 def _row(name: str, seed: int, places: _Places, train: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from results_table import SETS, figures, folders, markdown
 
-__all__ = ['RESULTS', 'ROWS', 'Row', 'tables']
+__all__ = ['RESULTS', 'ROWS', 'Row', 'short_table', 'tables']
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'docs' / 'results' / 'methods'
@@ -81,6 +81,15 @@ ROWS = {
         'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
         '--config configs/finetuned.toml',
     ),
+    'posenet3d_teacher': Row(
+        'posenet3d, the teacher of clips', '2D', stage='teacher', of_run='posenet3d'
+    ),
+    'posenet3d': Row(
+        '**posenet3d**, the student: bodies from clips',
+        '2D',
+        f'posenet3d {_MOCAP_2D} --config configs/posenet3d.toml',
+        bundle='posenet3d',
+    ),
     'wsp': Row(
         '**wsp**: sees pictures, without the lifter',
         '2D and that 3D, rendered',
@@ -116,6 +125,20 @@ def tables() -> list[str]:
     if _PUBLISHED.is_file():
         parts += ['### Published figures on another data set, Human3.6M', _published()]
     return parts
+
+
+def short_table() -> str:
+    """Return one table with a row for each method: N-MPJPE by camera set, and jitter."""
+    rows = []
+    for name, row in ROWS.items():
+        if not (seeds := _seeds(name, row)):
+            continue
+        by_set = {set_name: [seed['sets'][set_name] for seed in seeds] for set_name in SETS}
+        errors = [_spread([of['n_mpjpe_mm'] for of in by_set[n]], '{:.1f}') for n in SETS]
+        jitter = _spread([of.get('mpjve_mm') for of in by_set['test_h36m']], '{:.1f}')
+        rows.append([row.title, row.learns_from, *errors, jitter])
+    heads = [f'`{name}`, mm' for name in SETS]
+    return markdown(['method', 'learns from', *heads, 'MPJVE on `test_h36m`, mm'], rows)
 
 
 def _seeds(name: str, row: Row) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ MAX_UNPACKED_RATIO = 100
 _ANY_RATIO_BYTES = 1 << 24
 # Numbers of clips and frames; float64 still tells them apart.
 MAX_INDEX = 1 << 53
+_LARGEST_RAD = {'elevation_rad': math.pi / 2, 'roll_rad': math.pi}
 _REQUIRED = ('keypoints_px', 'camera_matrix', 'image_size', 'clip_index', 'frame_index', 'fps')
 
 
@@ -119,6 +120,8 @@ class PoseSet:
         for key, shape in shapes.items():
             if key in arrays:
                 optional[key] = _floats(arrays.pop(key), shape, source, key)
+                if key in _LARGEST_RAD:
+                    _check_angles(optional[key], source, key)
         for key in ('subject', 'action'):
             if key in arrays:
                 optional[key] = _labels(arrays.pop(key), clips, source, key)
@@ -236,6 +239,16 @@ def _write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         for key, array in arrays.items():
             with archive.open(f'{key}.npy', 'w', force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+
+
+def _check_angles(array: NDArray[np.float32], source: str, key: str) -> None:
+    """Refuse degrees that are taken for radians."""
+    limit = _LARGEST_RAD[key]
+    if (np.abs(array) > limit + 1e-3).any():  # beyond it by the rounding of float32
+        raise InputError(
+            f'{source}: {key} reaches {np.nanmax(np.abs(array)):g}; expected radians of at most '
+            f'{limit:.4g}'
+        )
 
 
 def _cameras(value: NDArray[Any], source: str) -> NDArray[np.float64]:

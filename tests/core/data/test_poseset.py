@@ -155,6 +155,16 @@ def test_missing_key_is_named_with_the_file(key: str, tmp_path: Path) -> None:
         ('fps', np.array('fast'), r'fps is fast; expected one number > 0'),
         ('joints_cam_m', np.zeros((4, 17, 2)), r'expected numbers of shape \(4, 17, 3\)'),
         ('joints_cam_m', np.zeros((3, 17, 3)), r'joints_cam_m is float64 of shape \(3, 17, 3\)'),
+        (
+            'elevation_rad',
+            np.full(4, -12.0),
+            'elevation_rad reaches 12; expected radians of at mo',
+        ),
+        (
+            'roll_rad',
+            np.full(4, 3.2),
+            r'roll_rad reaches 3\.2; expected radians of at most 3\.142',
+        ),
         ('elevation_rad', np.zeros((4, 1)), r'elevation_rad is float64 of shape \(4, 1\)'),
         ('action', np.array(['walk']), r'action has 1 entries but clip_index reaches 1'),
         ('subject', np.array(['S1']), r'subject has 1 entries but clip_index reaches 1'),

@@ -147,19 +147,27 @@ def latency() -> dict[str, Any]:
         except InputError as error:
             print(f'{name}: {error}', file=sys.stderr)
     random = np.random.default_rng(0)
-    rays = random.normal(0, 0.1, (1, 17, 2)).astype(np.float32)
-    scores = np.ones((1, 17), np.float32)
+    rays = {
+        name: random.normal(0, 0.1, (1, *_window(predictor), 17, 2)).astype(np.float32)
+        for name, predictor in predictors.items()
+    }
     times: dict[str, list[float]] = {name: [] for name in predictors}
     for _ in range(_ROUNDS):
         for name, predictor in predictors.items():
             start = time.perf_counter()
-            predictor.lift(rays, scores)
+            predictor.lift(rays[name], np.ones_like(rays[name][..., 0]))
             times[name].append(1000 * (time.perf_counter() - start))
     middle = {name: float(np.median(values)) for name, values in times.items()}
     return {
         name: {'ms': round(value, 3), 'of_default': round(value / middle['default'], 2)}
         for name, value in middle.items()
     }
+
+
+def _window(predictor: Predictor) -> tuple[int, ...]:
+    """Return the axis of frames that the graph of a bundle takes, none for single frames."""
+    frames = predictor.manifest.frames
+    return (frames,) if frames > 1 else ()
 
 
 def _write(path: Path, tree: dict[str, Any]) -> None:

@@ -33,7 +33,8 @@ class StageConfig(BaseModel):
     2 % at the last step, or by the factor `decay` after every `decay_steps`. 0 switches off:
     `largest_gradient` (the norm that gradients are cut to), `patience` (validations without a
     better one before training stops) and `average` (decay per step of a moving average of the
-    weights, which is then what is validated, saved as best and exported).
+    weights, which is then what is validated, saved as best and exported; a next stage goes on with
+    the weights themselves).
     """
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
@@ -96,7 +97,8 @@ class Recipe(Protocol):
     def terms(self, draw: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         """Return scalars by the name of their weight, each a mean over the rows of `draw`.
 
-        Deterministic, or a resumed run would end elsewhere.
+        Deterministic, or a resumed run would end elsewhere. A mean that leaves rows out depends
+        on how many processes share a batch.
         """
 
     def weights(self, step: int) -> dict[str, float]:

@@ -158,9 +158,14 @@ class PoseNet3DConfig(BaseModel):
     lifter: LifterConfig = LifterConfig(width=256, blocks=3, elevation_width=128)
     temporal: TemporalConfig = TemporalConfig(width=192)
     judges: DiscriminatorConfig = DiscriminatorConfig()
-    prior: PriorConfig = PriorConfig(steps=1000, width=128)
+    prior: PriorConfig = PriorConfig(steps=1000, blocks=6, width=128)
     bodies: StudentConfig = StudentConfig()
-    sampling: SamplingConfig = SamplingConfig(stretched_share=0.0)
+    # Milder than for lifters of single frames: a student of few steps forgets what it began with.
+    sampling: SamplingConfig = SamplingConfig(
+        **{'random_hidden_share': 0.15, 'group_hidden_share': 0.15, 'noisy_share': 0.4},
+        **{'noise': 0.03, 'stretched_share': 0.0, 'tilted_share': 0.15},
+        **{'rolled_share': 0.25, 'roll_deg': 15.0},
+    )
     views: ViewsConfig = ViewsConfig()
     windows: WindowConfig = WindowConfig()
     frames: StageConfig = StageConfig(steps=7000, batch_size=128)
@@ -169,9 +174,7 @@ class PoseNet3DConfig(BaseModel):
     teacher: StageConfig = StageConfig(steps=2500, batch_size=16, learning_rate=2e-4)
     teacher_losses: ClipWeights = ClipWeights()
     refinement: RefinementConfig = RefinementConfig()
-    student: StageConfig = StageConfig(
-        steps=2500, batch_size=16, learning_rate=7e-4, average=0.995
-    )
+    student: StageConfig = StageConfig(steps=2000, batch_size=16, learning_rate=4e-4, average=0.99)
     student_losses: BodyWeights = BodyWeights()
     training: TrainingConfig = TrainingConfig(
         steps=400, batch_size=16, learning_rate=1e-4, average=0.99, validate_every=200

@@ -74,7 +74,7 @@ class BodyWeights(BaseModel):
 
     lifted: float = Field(4.0, ge=0)
     pose: float = Field(4.0, ge=0)
-    velocity: float = Field(8.0, ge=0)
+    velocity: float = Field(20.0, ge=0)
     reprojection: float = Field(2.0, ge=0)
     completion: float = Field(4.0, ge=0)
     change: float = Field(0.1, ge=0)

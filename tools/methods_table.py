@@ -68,15 +68,6 @@ ROWS = {
         '2D',
         f'geometric {_MOCAP_2D} --config configs/geometric.toml --set views.views=published',
     ),
-    'posenet3d_teacher': Row(
-        'PoseNet3D, its teacher of clips', '2D', stage='teacher', of_run='posenet3d'
-    ),
-    'posenet3d': Row(
-        '**PoseNet3D**, bodies from clips',
-        '2D',
-        f'posenet3d {_MOCAP_2D} --config configs/posenet3d.toml',
-        bundle='posenet3d',
-    ),
     'supervised': Row(
         'supervised',
         '3D of 4 people who walk and run',

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,15 +15,11 @@ from elepose_core.cli.methods.lifting_graph import (
     write_lifting_bundle,
 )
 from elepose_core.cli.methods.method import Method, holding
+from elepose_core.cli.methods.refined_lessons import level_lessons
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses, poses_for_bones
 from elepose_core.config import ExperimentConfig
 from elepose_core.evaluation.torch_lift import torch_lift
-from elepose_core.geometry.elevation import (
-    elevation_from_up_cam,
-    roll_from_up_cam,
-    without_roll,
-)
 from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher, TeacherGraph
@@ -154,8 +149,4 @@ def _lessons(
         config.at_rate(data.fps),
         on_part,
     )
-    elevation = elevation_from_up_cam(refined.up_cam)
-    # What is taught has cameras without roll.
-    joints = without_roll(refined.joints_cam, roll_from_up_cam(refined.up_cam))
-    columns = (joints, elevation, refined.moved, refined.elevation_deviation_rad)
-    return Lessons.weighted(*(torch.from_numpy(np.float32(column)) for column in columns))
+    return level_lessons(refined)

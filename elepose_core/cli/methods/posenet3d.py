@@ -13,6 +13,7 @@ from torch import nn
 
 from elepose_core.cli.methods.body_bundle import write_body_bundle
 from elepose_core.cli.methods.method import Method, holding
+from elepose_core.cli.methods.refined_lessons import level_lessons
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses
 from elepose_core.config import PoseNet3DConfig
@@ -20,7 +21,6 @@ from elepose_core.data.poseset import PoseSet
 from elepose_core.evaluation.clip_lift import clip_lift
 from elepose_core.evaluation.protocol import Lift
 from elepose_core.evaluation.torch_lift import torch_lift
-from elepose_core.geometry.elevation import elevation_from_up_cam
 from elepose_core.models.body_graph import BodyGraph
 from elepose_core.models.body_student import BodyStudent
 from elepose_core.models.clip_teacher import ClipTeacher, ClipTeacherGraph
@@ -173,9 +173,7 @@ def _lessons(
         config.at_rate(data.fps),
         on_part,
     )
-    elevation = elevation_from_up_cam(refined.up_cam)
-    columns = (refined.joints_cam, elevation, refined.moved, refined.elevation_deviation_rad)
-    return Lessons.weighted(*(torch.from_numpy(np.float32(column)) for column in columns))
+    return level_lessons(refined)
 
 
 def _bone_ratios(lift: RowLift, data: Keypoints2D) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -114,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise InputError(f'{path} is not a readable npz of plain arrays ({error})') from None
     missing = [name for name in _ARRAYS if name not in arrays]
     if missing:
@@ -127,7 +128,9 @@ def _read(path: Path) -> dict[str, Any]:
         'weights': (_VERTICES, _BONES),
         'kintree_table': (2, _BONES),
     }
-    arrays['shapedirs'] = arrays['shapedirs'][..., :_SHAPES]
+    # Some files hold 300 of them.
+    if arrays['shapedirs'].ndim == 3:
+        arrays['shapedirs'] = arrays['shapedirs'][..., :_SHAPES]
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise InputError(f'{path}: {name} has shape {arrays[name].shape}; expected {shape}')

@@ -73,6 +73,13 @@ class TestWithSmplx:
     def test_absent_and_broken_files_are_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match='is not a readable npz'):
             open_smpl(tmp_path / 'absent.npz')
+        for name, data in (('cut', b'PK\x03\x04 cut off'), ('empty', b'')):
+            (tmp_path / f'{name}.npz').write_bytes(data)
+            with pytest.raises(InputError, match='is not a readable npz'):
+                open_smpl(tmp_path / f'{name}.npz')
+        flat = {**_arrays(), 'shapedirs': np.zeros(())}
+        with pytest.raises(InputError, match=r'shapedirs has shape \(\)'):
+            open_smpl(_saved(tmp_path / 'flat.npz', flat))
         arrays = _arrays()
         del arrays['weights']
         with pytest.raises(InputError, match='has no weights'):

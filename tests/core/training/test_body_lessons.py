@@ -3,6 +3,7 @@
 """The student of bodies and its lessons."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +14,18 @@ pytest.importorskip('FrEIA', reason='the graph holds a prior of FrEIA blocks')
 from scipy.spatial.transform import Rotation  # noqa: E402
 
 from elepose_core.body.data import POSE_BONES  # noqa: E402
+from elepose_core.geometry.virtual_camera import up_from_elevation_and_roll  # noqa: E402
 from elepose_core.models.body import BodyModel, BodyShape, oriented  # noqa: E402
 from elepose_core.models.body_graph import BodyGraph  # noqa: E402
 from elepose_core.models.body_student import BodyStudent, StudentConfig  # noqa: E402
 from elepose_core.models.teacher import LifterConfig  # noqa: E402
-from elepose_core.models.temporal import TemporalConfig  # noqa: E402
+from elepose_core.models.temporal import TemporalConfig, up_of_frames  # noqa: E402
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior, PriorConfig  # noqa: E402
 from elepose_core.skeleton import H36M_17  # noqa: E402
 from elepose_core.training.body_lessons import (  # noqa: E402
     BodyLessons,
     BodyWeights,
+    body_terms,
     fit_body,
     implausible_turn,
     varied,
@@ -108,6 +111,81 @@ def test_masks_hide_beginnings_whole_frames_and_joints() -> None:
     assert (present[:, -1] == 1).float().mean() > 0.9  # the last frame is what is asked for
     assert 0.05 < (present[:, 0] == 0).float().mean() < 0.35
     assert 0.03 < 1 - visible[present > 0].mean() < 0.2
+
+
+def _made_of(recipe: BodyLessons, joints: 'torch.Tensor', draw: dict[str, Any]) -> dict[str, Any]:
+    """Return the terms of a student that makes these joints."""
+    student = recipe.module.student
+    student.joints = lambda _: joints  # type: ignore[method-assign]
+    return body_terms(recipe.module, draw)[0]
+
+
+def test_true_joints_in_any_unit_cost_nothing_and_shaken_ones_complete_nothing() -> None:
+    recipe = _recipe(SamplingConfig(noisy_share=1.0, random_hidden_share=0, group_hidden_share=0))
+    draw = varied(recipe.draw(16, torch.Generator().manual_seed(0)))
+    draw['visible'] = torch.ones_like(draw['visible'])
+    terms = _made_of(recipe, 0.3 * draw['joints'], draw)
+    assert max(terms[name] for name in ('pose', 'velocity', 'reprojection')) < 2e-4
+    assert terms['completion'] == 0
+    draw['visible'][:, :, 5] = 0.0
+    assert _made_of(recipe, draw['joints'], draw)['completion'] > 0
+
+
+def test_motion_is_that_in_the_camera_not_in_the_camera_that_turns_with_the_person() -> None:
+    """Whoever walks past, wrists a hand's breadth off in a fixed direction, moves as is meant."""
+    recipe = _recipe(PLAIN)
+    draw = varied(recipe.draw(4, torch.Generator().manual_seed(0)))
+    draw['visible'] = torch.ones_like(draw['visible'])
+    where = torch.linspace(-0.6, 0.6, FRAMES)
+    past = torch.stack([where.sin(), torch.zeros(FRAMES), where.cos()], dim=-1)[:, None]
+    truth = draw['joints'][:, :1] - draw['joints'][:, :1, :1] + past
+    off = truth.clone()
+    wrists = [H36M_17.index(f'{side}_wrist') for side in ('left', 'right')]
+    off[..., wrists, 0] += 0.05
+    terms = _made_of(recipe, off, {**draw, 'joints': truth})
+    assert terms['pose'] > 0.01
+    assert terms['velocity'] < 0.05 * terms['pose']
+
+
+def test_lessons_count_as_much_as_their_weight() -> None:
+    recipe = _recipe(PLAIN)
+    draw = varied(recipe.draw(2, torch.Generator().manual_seed(0)))
+    draw['visible'] = torch.ones_like(draw['visible'])
+    joints = draw['joints'].clone()
+    joints[1, :, 13] += 0.05
+    for weight in (0.0, 2.0):
+        weights = torch.ones(2, FRAMES)
+        weights[1] = weight
+        term = _made_of(recipe, joints, {**draw, 'pose_weight': weights})['pose']
+        if weight == 0:
+            assert term < 2e-4
+        else:
+            plain = _made_of(recipe, joints, draw)['pose']
+            assert float(term) == pytest.approx(2 * float(plain), rel=0.01)
+
+
+@pytest.mark.parametrize('told', [0.0, 1.0])
+def test_the_student_is_told_the_up_that_is_or_takes_its_own_and_learns_nothing_of_it(
+    told: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolled = {'rolled_share': 1.0, 'told_share': told, 'told_deviation_deg': 0.0}
+    recipe = _recipe(PLAIN.model_copy(update=rolled))
+    draw = varied(recipe.draw(8, torch.Generator().manual_seed(0)))
+    heard: list[Any] = []
+    forward = BodyStudent.forward
+
+    def listen(student: Any, seen: Any, *angles: Any, **more: Any) -> Any:
+        heard.extend((seen, *angles))
+        return forward(student, seen, *angles, **more)
+
+    monkeypatch.setattr(BodyStudent, 'forward', listen)
+    body_terms(recipe.module, draw)
+    seen, elevation, roll, deviation = heard
+    assert not any(angle.requires_grad for angle in (elevation, roll, deviation))
+    up = up_from_elevation_and_roll(elevation, roll)
+    true = up_of_frames(draw['up'], seen.frame, FRAMES)
+    assert ((up - true).norm(dim=1).max() < 1e-3) == bool(told)
+    assert (deviation.max() == 0) == bool(told)
 
 
 def test_a_student_learns_a_motion(tmp_path: 'pytest.TempPathFactory') -> None:

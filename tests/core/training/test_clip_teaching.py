@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The teacher of clips: what it is taught, by hand."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,15 @@ from elepose_core.models.observation import observe  # noqa: E402
 from elepose_core.models.teacher import LifterConfig  # noqa: E402
 from elepose_core.models.temporal import TemporalConfig, up_of_frames  # noqa: E402
 from elepose_core.priors.bones import bone_lengths  # noqa: E402
+from elepose_core.skeleton import H36M_17  # noqa: E402
+from elepose_core.training import clip_teaching  # noqa: E402
 from elepose_core.training.adversarial import AdversarialWeights  # noqa: E402
 from elepose_core.training.clip_teaching import (  # noqa: E402
     ClipParts,
     ClipTeaching,
     ClipWeights,
     WindowConfig,
+    clip_teacher_terms,
     lift_of_rows,
     trembling,
 )
@@ -111,3 +115,65 @@ def test_rows_are_lifted_as_clips(data: Keypoints2D) -> None:
     np.testing.assert_allclose(joints[rows], expected.numpy(), atol=1e-6)
     np.testing.assert_allclose(up[rows], expected_up.expand(6, 3).numpy(), atol=1e-6)
     assert len(np.unique(up[:, 1])) == 10
+
+
+class _Known:
+    """Stands in for a teacher: says what it was told to say."""
+
+    def __init__(self, joints: Any, told_rad: float, elevation_rad: float) -> None:
+        self.joints, self.told, self.frame = joints, told_rad, self
+        self.elevation = lambda seen: torch.full((len(seen.scale),), elevation_rad)
+
+    def up(self, seen: Any, frames: int) -> Any:
+        level = torch.tensor([0.0, -math.cos(self.told), -math.sin(self.told)])
+        return level.expand(len(seen.scale) // frames, 3)
+
+    def __call__(self, seen: Any, up: Any, frames: int) -> Any:
+        return self.joints
+
+
+def _known_terms(joints: Any, rays: Any) -> dict[str, Any]:
+    teacher: Any = _Known(joints, told_rad=0.1, elevation_rad=0.3)
+    draw = {'rays': rays, 'azimuth_rad': torch.zeros(len(rays))}
+    torch.manual_seed(0)
+    judges = PoseJudges(DiscriminatorConfig(components=8, width=8, blocks=1))
+    return clip_teacher_terms(teacher, judges, draw, AdversarialWeights())[0]
+
+
+def test_sides_and_elevations_that_differ_cost_what_is_worked_out_by_hand() -> None:
+    """One upper arm is three bones long, all others one; one view is 0.2 rad higher."""
+    ways = torch.nn.functional.normalize(torch.randn(16, 3, generator=_seeded()), dim=1) / 50
+    joints = torch.tensor([0.0, 0.0, 1.0]).repeat(17, 1)
+    for bone, (parent, child) in enumerate(H36M_17.bones):
+        longer = 3.0 if child == H36M_17.index('left_elbow') else 1.0
+        joints[child] = joints[parent] + longer * ways[bone]
+    rays = (joints[:, :2] / joints[:, 2:]).expand(2, 4, 17, 2)
+    terms = _known_terms(joints.expand(8, 17, 3), rays)
+    mean = (15 + 3) / 16
+    assert float(terms['bone_symmetry']) == pytest.approx(2 * (3 - 1) / mean / 16, rel=1e-4)
+    assert float(terms['bone_constancy']) < 1e-6
+    assert float(terms['elevation_consistency']) == pytest.approx(0.2, rel=1e-4)
+
+
+def test_judges_see_neighbouring_frames(
+    data: Keypoints2D, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def judged(judges: Any, real: Any, made: Any, weights: Any) -> dict[str, Any]:
+        seen.extend((real, made))
+        return {}
+
+    monkeypatch.setattr(clip_teaching, 'adversarial_terms', judged)
+    rays = data.rays[:8].reshape(2, 4, 17, 2)
+    straight = observe(data.rays[:8], torch.ones(8, 17))
+    joints = torch.nn.functional.pad(straight.pose_2d, (0, 1), value=1.0)
+    _known_terms(joints, rays)
+    # A person who is not turned is seen as before.
+    for pairs in seen:
+        torch.testing.assert_close(pairs.first, straight.pose_2d[[0, 2, 4, 6]])
+        torch.testing.assert_close(pairs.second, straight.pose_2d[[1, 3, 5, 7]])
+
+
+def _seeded() -> Any:
+    return torch.Generator().manual_seed(0)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Teacher and student together: who learns from whom."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -97,3 +98,35 @@ def test_who_learns_from_what(recipe: JointBodies) -> None:
     assert _reached(recipe, 'agreement') == {'teacher'}
     assert _reached(recipe, 'frame_adversarial', 'bone_constancy') == {'teacher'}
     assert _reached(recipe, 'frame_discriminator', 'motion_discriminator') == {'judges'}
+
+
+def test_the_teacher_heeds_the_student_only_where_that_saw_whole_and_clean_clips(
+    recipe: JointBodies,
+) -> None:
+    draw = recipe.draw(8, torch.Generator().manual_seed(0))
+    clean = {
+        **draw,
+        'visible': torch.ones_like(draw['visible']),
+        'noise': torch.zeros_like(draw['noise']),
+    }
+    assert recipe.terms(clean, 1)['agreement'] > 0
+    shaken = {**clean, 'noise': draw['noise'] + 0.01}
+    hidden = {**clean, 'visible': clean['visible'].clone()}
+    hidden['visible'][:, 1, 5] = 0.0
+    for not_clean in (shaken, hidden):
+        assert recipe.terms(not_clean, 1)['agreement'] == 0
+
+
+@pytest.mark.parametrize('logit', [-5.0, 5.0])
+def test_judges_that_take_everybody_for_real_have_nothing_against_the_student(
+    logit: float, recipe: JointBodies
+) -> None:
+    judges = recipe.module.clips.judges
+    for judge in (judges.frame, judges.motion):
+        torch.nn.init.zeros_(judge.head.weight)
+        torch.nn.init.constant_(judge.head.bias, logit)
+    terms = recipe.terms(recipe.draw(8, torch.Generator().manual_seed(0)), 1)
+    expected = math.log1p(math.exp(-logit))
+    for kind in ('frame', 'motion'):
+        loss = float(terms[f'student_{kind}_adversarial'].detach())
+        assert loss == pytest.approx(expected, rel=1e-5)

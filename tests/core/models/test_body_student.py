@@ -135,6 +135,32 @@ def test_missing_joints_are_completed_and_not_looked_at(graph: BodyGraph) -> Non
         torch.testing.assert_close(one, two)
 
 
+def test_a_rolled_image_is_completed_as_the_upright_one(graph: BodyGraph) -> None:
+    from elepose_core.geometry.virtual_camera import image_turn, up_from_elevation_and_roll
+
+    rays, scores, zero = _rays(), torch.ones(3, FRAMES, 17), torch.zeros(3)
+    scores[:, :, [3, 12]] = 0.0
+    completed = []
+    for roll in (zero, zero + 0.4):
+        turn = image_turn(roll)[:, None].transpose(-1, -2)
+        up_cam = up_from_elevation_and_roll(zero, roll)
+        seen = graph.student.seen(rays @ turn, scores, up_cam, zero)
+        completed.append(seen.rays.unflatten(0, (3, FRAMES)) @ turn.transpose(-1, -2))
+    assert (completed[0] - rays)[:, :, 3].abs().max() > 1e-3
+    torch.testing.assert_close(completed[1], completed[0], atol=1e-5, rtol=0)
+
+
+def test_poses_teach_nothing_of_where_missing_joints_are() -> None:
+    student = BodyStudent(TINY, TINY_LIFTER, TemporalConfig(width=8, blocks=1))
+    rays, scores, zero = _rays(), torch.ones(3, FRAMES, 17), torch.zeros(3 * FRAMES)
+    scores[:, :, 3] = 0.0
+    seen = student.seen(rays, scores, *unknown_up(rays))
+    student.joints(student(seen, zero, zero, zero)).sum().backward()
+    assert student.completion_head.bias.grad is None
+    seen.rays.sum().backward()
+    assert student.completion_head.bias.grad.abs().max() > 0
+
+
 def test_a_joint_seen_long_ago_is_first_taken_to_be_where_it_was() -> None:
     student = BodyStudent(TINY, TINY_LIFTER, TemporalConfig(width=8, blocks=1))
     torch.nn.init.zeros_(student.completion_head.weight)

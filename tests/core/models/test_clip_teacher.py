@@ -55,3 +55,14 @@ def test_what_is_told_of_up_is_taken() -> None:
     seen = observe(rays.flatten(0, 1), torch.ones(2 * FRAMES, 17))
     expected = graph.teacher(seen, up_of_frames(told, seen, FRAMES), FRAMES) @ seen.rotation
     torch.testing.assert_close(known[0].flatten(0, 1), expected)
+
+
+def test_what_frames_around_change_leaves_the_pelvis_where_it_is() -> None:
+    teacher = _teacher()
+    torch.nn.init.normal_(teacher.depth_head.weight, std=0.3)
+    torch.nn.init.constant_(teacher.depth_head.bias, 0.2)
+    seen = observe(_rays().flatten(0, 1), torch.ones(2 * FRAMES, 17))
+    up = up_of_frames(teacher.up(seen, FRAMES), seen, FRAMES)
+    joints = teacher(seen, up, FRAMES)
+    torch.testing.assert_close(joints[:, 0, 2], torch.ones(2 * FRAMES))
+    assert (joints - teacher.frame(seen, up)).abs().max() > 0.01

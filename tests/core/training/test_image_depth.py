@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Variation of pictures moves what is in them and what is known of them alike."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from elepose_core.skeleton import H36M_17
 from elepose_core.training.image_depth import (
     DepthLessons,
+    Ordering,
     PictureSampling,
     places_varied,
     taught_rows,
     varied,
 )
+from elepose_core.training.ordinal_labels import OrdinalLabels
 
 SIDE = 48
 LEFT, RIGHT = H36M_17.index('left_wrist'), H36M_17.index('right_wrist')
@@ -75,3 +79,34 @@ def test_only_a_share_of_what_is_known_is_taught(share: float, count: int) -> No
     assert known[rows].all()
     assert len(set(rows.tolist())) == count
     assert torch.equal(rows, taught_rows(known, share, 0))
+
+
+class _Truthful(torch.nn.Module):
+    """Stands in for a network: whichever wrist is bright is nearer; left ones are in the left."""
+
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        depth = torch.zeros(len(crops), 17)
+        on_the_right = brightest(crops, 0)[:, 0] > 0
+        depth[torch.arange(len(crops)), torch.where(on_the_right, RIGHT, LEFT)] = -1.0
+        return depth, torch.ones_like(depth)
+
+    def depth_and_places(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self(crops)[0], torch.zeros(len(crops), 17, 2)
+
+
+def test_who_is_right_about_mirrored_pictures_has_no_error() -> None:
+    crops = torch.zeros(8, 3, SIDE, SIDE, dtype=torch.uint8)
+    crops[:, 0, 10:14, 8:12] = 255
+    sampling = PictureSampling(gain=0, offset=0, hidden_share=0)
+    network: Any = _Truthful()
+    truth = torch.zeros(8, 17)
+    truth[:, LEFT] = -1.0
+    lessons = DepthLessons(network, crops, truth, sampling)
+    draw = lessons.draw(32, torch.Generator().manual_seed(0))
+    assert 0 < draw['flip'].sum() < 32
+    assert lessons.terms(draw, 1)['depth'] == 0
+    certain = torch.ones(8, 1)
+    for nearer, penalty in ((certain, 0.0), (-certain, 10.0)):
+        labels = OrdinalLabels(torch.tensor([[LEFT, RIGHT]]), nearer, certain)
+        recipe = Ordering(network, crops, torch.zeros(8, 17, 2), labels, 1.0, sampling)
+        assert float(recipe.terms(draw, 1)['order']) == pytest.approx(penalty, abs=1e-3)

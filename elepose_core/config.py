@@ -174,10 +174,15 @@ class PoseNet3DConfig(BaseModel):
     teacher: StageConfig = StageConfig(steps=2500, batch_size=16, learning_rate=2e-4)
     teacher_losses: ClipWeights = ClipWeights()
     refinement: RefinementConfig = RefinementConfig()
-    student: StageConfig = StageConfig(steps=2000, batch_size=16, learning_rate=4e-4, average=0.99)
+    student: StageConfig = StageConfig(steps=700, batch_size=16, learning_rate=4e-4, average=0.98)
     student_losses: BodyWeights = BodyWeights()
     training: TrainingConfig = TrainingConfig(
-        steps=400, batch_size=16, learning_rate=1e-4, average=0.99, validate_every=200
+        steps=120,
+        batch_size=16,
+        learning_rate=1e-4,
+        average=0.95,
+        validate_every=120,
+        warm_up_steps=20,
     )
     losses: JointWeights = JointWeights()
 

@@ -10,7 +10,7 @@ from elepose_core.bundle import Bundle
 from elepose_core.cli.methods.method import BundleRequest
 from elepose_core.data.poseset import PoseSet
 from elepose_core.evaluation.protocol import Lift
-from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.evaluation.torch_lift import of_whole_people, torch_lift
 from elepose_core.export.calibration import calibrate_plausibility, calibrate_sigma
 from elepose_core.export.onnx import export_bundle
 from elepose_core.models.graph import LiftingGraph
@@ -48,7 +48,9 @@ def lift_poses(module: nn.Module, poses: PoseSet) -> Lift:
     del poses
     if isinstance(module, Alternators | GeometricParts):
         module = module.teacher
-    return torch_lift(TeacherGraph(module) if isinstance(module, Teacher) else module)
+    if isinstance(module, Teacher):
+        return of_whole_people(torch_lift(TeacherGraph(module)))
+    return torch_lift(module)
 
 
 def write_lifting_bundle(module: nn.Module, request: BundleRequest) -> Bundle:

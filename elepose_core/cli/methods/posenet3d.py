@@ -20,7 +20,7 @@ from elepose_core.config import PoseNet3DConfig
 from elepose_core.data.poseset import PoseSet
 from elepose_core.evaluation.clip_lift import clip_lift
 from elepose_core.evaluation.protocol import Lift
-from elepose_core.evaluation.torch_lift import torch_lift
+from elepose_core.evaluation.torch_lift import of_whole_people, torch_lift
 from elepose_core.models.body_graph import BodyGraph
 from elepose_core.models.body_student import BodyStudent
 from elepose_core.models.clip_teacher import ClipTeacher, ClipTeacherGraph
@@ -214,9 +214,9 @@ def _untrained(experiment: PoseNet3DConfig) -> JointParts:
 def _lift(module: nn.Module, poses: PoseSet) -> Lift:
     device = next(module.parameters()).device
     if isinstance(module, GeometricParts):
-        return torch_lift(TeacherGraph(module.teacher))
+        return of_whole_people(torch_lift(TeacherGraph(module.teacher)))
     if isinstance(module, ClipParts):
-        return clip_lift(ClipTeacherGraph(module.teacher), poses, device)
+        return of_whole_people(clip_lift(ClipTeacherGraph(module.teacher), poses, device))
     graph = module.graph if isinstance(module, JointParts) else module
     assert isinstance(graph, BodyGraph)
     return clip_lift(graph.of_all_frames, poses, device)

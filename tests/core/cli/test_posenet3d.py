@@ -94,6 +94,14 @@ def test_a_bundle_says_the_rate_of_its_training_and_no_other(
     assert '12.5 frames per second; expected 30, which training saw' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('stage', ['frames', 'teacher'])
+def test_teachers_say_in_one_sentence_that_they_know_no_missing_joints(
+    stage: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _elepose('evaluate', run, '--data', VAL, '--stage', stage, '--missing', 2) == 2
+    assert 'a keypoint is missing; a teacher lifts whole people only' in capsys.readouterr().err
+
+
 def test_a_stage_that_is_none_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _elepose('evaluate', run, '--data', VAL, '--stage', 'joint') == 2
     assert 'expected one of the method posenet3d to measure: frames, teacher' in (

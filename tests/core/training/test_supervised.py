@@ -52,6 +52,22 @@ def test_errors_are_those_of_the_lifted_person(recipe: SupervisedTeaching) -> No
     assert found == pytest.approx(np.linalg.norm(flat - truth, axis=-1).mean() / size, rel=1e-6)
 
 
+def test_the_teacher_is_told_the_true_up_of_its_virtual_camera(
+    recipe: SupervisedTeaching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = recipe.draw(8, torch.Generator().manual_seed(0))
+    told: list[Any] = []
+    forward = type(recipe.module).forward
+
+    def listen(teacher: Any, seen: Any, up: Any) -> Any:
+        told.append((up[:, None] @ seen.rotation)[:, 0])
+        return forward(teacher, seen, up)
+
+    monkeypatch.setattr(type(recipe.module), 'forward', listen)
+    recipe.terms(draw, 1)
+    torch.testing.assert_close(told[0], draw['up'])
+
+
 def test_no_camera_rolls(recipe: SupervisedTeaching) -> None:
     draw = recipe.draw(32, torch.Generator().manual_seed(0))
     assert set(draw) == {'joints', 'up'}

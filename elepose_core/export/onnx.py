@@ -31,6 +31,8 @@ PARITY_TOLERANCE: dict[Precision, float] = {'float32': 1e-4, 'float16': 6e-4}
 PLAUSIBILITY_TOLERANCE = 0.03
 # Of orientations of bones and of phenotypes: how a straight limb is turned hardly shows.
 PARAMETER_TOLERANCE: dict[Precision, float] = {'float32': 2e-3, 'float16': 2e-2}
+# Of the up direction of several frames, which they vote for by their certainty: 0.2 degrees.
+UP_TOLERANCE: dict[Precision, float] = {'float32': 2e-4, 'float16': 4e-3}
 # In units of the root's depth, for people who are moved across the image by turning the camera.
 PAN_TOLERANCE = 4e-4
 
@@ -94,6 +96,8 @@ def _check(differences: dict[str, dict[str, float]], precision: Precision) -> No
                 allowed = PLAUSIBILITY_TOLERANCE
             elif name == 'body_parameters':
                 allowed = PARAMETER_TOLERANCE[precision]
+            elif name == 'up_cam_estimate' and 'body_parameters' in by_output:
+                allowed = UP_TOLERANCE[precision]
             # A NaN is no difference that is allowed.
             if not difference <= allowed:
                 raise ArithmeticError(

@@ -179,7 +179,7 @@ class PoseNet3DConfig(BaseModel):
     training: TrainingConfig = TrainingConfig(
         steps=120,
         batch_size=16,
-        learning_rate=3e-5,
+        learning_rate=1e-4,
         average=0.95,
         validate_every=120,
         warm_up_steps=20,

@@ -72,7 +72,8 @@ def export_bundle(
     if precision == 'float16':
         written = with_half_weights(written)
     differences = largest_differences(graph, written, rays, scores, outputs)
-    _check(differences, precision)
+    allowed = _tolerances(outputs, precision)
+    _check(differences, allowed)
     panned = change_when_panned(written, rays, scores)
     if not panned <= PAN_TOLERANCE:
         raise ArithmeticError(
@@ -81,6 +82,7 @@ def export_bundle(
     parity = {
         'weights': precision,
         'tolerance': PARITY_TOLERANCE[precision],
+        'tolerance_by_output': allowed,
         'largest_difference': differences,
         'change_when_panned': panned,
     }
@@ -88,21 +90,24 @@ def export_bundle(
     return write_bundle(folder, known, lambda path: _write(path, written))
 
 
-def _check(differences: dict[str, dict[str, float]], precision: Precision) -> None:
+def _tolerances(outputs: tuple[str, ...], precision: Precision) -> dict[str, float]:
+    """Return how far each output may be from torch."""
+    allowed = dict.fromkeys(outputs, PARITY_TOLERANCE[precision])
+    allowed['plausibility'] = PLAUSIBILITY_TOLERANCE
+    if outputs == BODY_OUTPUT_NAMES:
+        allowed['body_parameters'] = PARAMETER_TOLERANCE[precision]
+        allowed['up_cam_estimate'] = UP_TOLERANCE[precision]
+    return allowed
+
+
+def _check(differences: dict[str, dict[str, float]], allowed: dict[str, float]) -> None:
     for by_output in differences.values():
         for name, difference in by_output.items():
-            allowed = PARITY_TOLERANCE[precision]
-            if name == 'plausibility':
-                allowed = PLAUSIBILITY_TOLERANCE
-            elif name == 'body_parameters':
-                allowed = PARAMETER_TOLERANCE[precision]
-            elif name == 'up_cam_estimate' and 'body_parameters' in by_output:
-                allowed = UP_TOLERANCE[precision]
             # A NaN is no difference that is allowed.
-            if not difference <= allowed:
+            if not difference <= allowed[name]:
                 raise ArithmeticError(
                     f'{name} of the exported graph differs from torch by {difference:.2g}; '
-                    f'allowed {allowed}'
+                    f'allowed {allowed[name]}'
                 )
 
 

@@ -73,7 +73,6 @@ ROWS = {
         '3D of 4 people who walk and run',
         'supervised --data {data}/finetune_3d.npz --val {data}/val.npz '
         '--config configs/supervised.toml',
-        bundle='supervised',
     ),
     'finetuned': Row(
         'our ElePose, fine-tuned',

@@ -105,7 +105,7 @@ def _of_run(row: Row, run: Path, places: _Places) -> dict[str, Any]:
     }
     if row.stage is None:
         module, _, more = read_run(run)
-        found |= {'step': more['step'], 'training_s': facts['training_s']}
+        found |= {'step': more['step'], 'training_s': facts.get('training_s')}
         found['parameters'] = sum(parameter.numel() for parameter in module.parameters())
     return found
 

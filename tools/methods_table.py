@@ -28,6 +28,7 @@ class Row:
         command: Words of `elepose train` but for seed and folder; {data} and {runs} are filled in.
         bundle: Shipped bundle of seed 0.
         folder: Folders of docs/results with what `tools/measure.sh` wrote, in place of a run.
+        ending: Of the names of those files: the condition.
         stage: Earlier stage that is measured, where it is not the deployed network.
         of_run: Row whose runs are measured, where they are not its own.
         images: Folder of the runs with the sets that are lifted, where images are needed.
@@ -39,6 +40,7 @@ class Row:
     command: str | None = None
     bundle: str | None = None
     folder: str | None = None
+    ending: str = ''
     stage: str | None = None
     of_run: str | None = None
     images: str | None = None
@@ -50,6 +52,9 @@ ROWS = {
     'flat': Row('all depths zero, level camera', 'nothing', seedless=True),
     'elepose_paper': Row('ElePose as published', '2D', folder='elepose_paper'),
     'elepose': Row('**ElePose**, our recipe', '2D', bundle='default', folder='default'),
+    'elepose_windows': Row(
+        '... refined in windows of 1 s', '2D', folder='default', ending='_window_1s'
+    ),
     'self_consistency': Row(
         'geometric, self-consistency only',
         '2D',
@@ -94,7 +99,6 @@ ROWS = {
         '2D and that 3D, rendered',
         'wsp --config configs/wsp.toml --data {runs}/crops/train_2d_a.npz '
         '{runs}/crops/train_2d_b.npz {runs}/crops/finetune_3d.npz',
-        bundle='wsp',
         images='crops',
     ),
 }
@@ -146,10 +150,10 @@ def _seeds(name: str, row: Row) -> list[dict[str, Any]]:
         files = sorted(RESULTS.glob(f'{name}_seed_*.json'))
         return [json.loads(path.read_text(encoding='utf-8')) for path in files]
     places = folders(ROOT / 'docs' / 'results', row.folder)
-    by_set = {set_name: figures(places, set_name) for set_name in SETS}
+    by_set = {name: figures(places, name + row.ending) for name in SETS}
     return [
-        {'sets': {set_name: of_set[seed] for set_name, of_set in by_set.items()}}
-        for seed in range(len(places))
+        {'sets': dict(zip(by_set, of_seed, strict=True))}
+        for of_seed in zip(*by_set.values(), strict=True)
     ]
 
 

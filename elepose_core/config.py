@@ -174,9 +174,7 @@ class PoseNet3DConfig(BaseModel):
     teacher: StageConfig = StageConfig(steps=2500, batch_size=16, learning_rate=2e-4)
     teacher_losses: ClipWeights = ClipWeights()
     refinement: RefinementConfig = RefinementConfig()
-    student: StageConfig = StageConfig(
-        steps=3000, batch_size=16, learning_rate=7e-4, average=0.99
-    )
+    student: StageConfig = StageConfig(steps=3000, batch_size=16, learning_rate=7e-4, average=0.99)
     student_losses: BodyWeights = BodyWeights()
     training: TrainingConfig = TrainingConfig(
         steps=120,

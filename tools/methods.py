@@ -34,6 +34,15 @@ from elepose_core.runtime.predictor import Predictor
 
 # Repetitions of each bundle, in turns: what slows the machine down slows all of them down.
 _ROUNDS = 300
+_TOOLS = Path(__file__).resolve().parent
+# Name of a file of pictures -> set, how many of it (0 = all), seed.
+_PICTURES = {
+    'finetune_3d': ('finetune_3d', 0, 0),
+    'val': ('val', 2000, 1),
+    'train_2d_a': ('train_2d', 8000, 2),
+    'train_2d_b': ('train_2d', 8000, 7),
+    **{name: (name, 2000, 3 + number) for number, name in enumerate(SETS)},
+}
 
 
 @dataclass(frozen=True)
@@ -77,12 +86,30 @@ def _row(name: str, seed: int, places: _Places, train: bool) -> None:
         _write(path, {'sets': _measured(lambda _: flat, places.sets(row))})
         return
     run = places.run(row.of_run or name, seed)
+    if train and row.images:
+        _render(row, places)
     if train and row.command is not None:
         _train(row.command, run, seed, places)
     if not (run / 'run.json').exists():
         print(f'{name}, seed {seed}: no run at {run}; committed figures stay', file=sys.stderr)
         return
     _write(path, _of_run(row, run, places))
+
+
+def _render(row: Row, places: _Places) -> None:
+    """Render the pictures that are not there, as docs/training.md says."""
+    folder = places.runs / str(row.images)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (of_set, count, seed) in _PICTURES.items():
+        out = folder / f'{name}.npz'
+        if out.exists():
+            continue
+        words = [places.data / 'mocap' / f'{of_set}.npz', '--out', out, '--seed', seed]
+        words += ['--photographs', places.data / 'media' / 'coco']
+        words += ['--count', count] if count else []
+        command = [sys.executable, str(_TOOLS / 'render_people.py'), *map(str, words)]
+        if code := subprocess.run(command, check=False).returncode:
+            sys.exit(code)
 
 
 def _train(words: str, run: Path, seed: int, places: _Places) -> None:

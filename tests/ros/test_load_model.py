@@ -161,7 +161,7 @@ def test_no_frame_is_lost_while_the_lifter_changes(
     assert not answer.success
     assert 'the lifter stays as it is' in answer.message
     assert 'damaged or exchanged' in answer.message
-    assert len(sent) > 10
+    assert len(sent) > 3, 'frames came while each of them was loaded'
     live.probe.until(lambda: len(live.skeletons_with(2)) >= len(sent), 'the last skeletons')
     assert [stamp_ns_from_header(m.header) for m in live.skeletons_with(2)] == sent
     live.forget()

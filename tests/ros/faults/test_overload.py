@@ -18,7 +18,7 @@ from elepose_ros import interfaces
 from elepose_ros.replay import restamped
 
 # No Python node lifts so many people so often.
-HZ, PEOPLE = 250.0, 40
+HZ, PEOPLE = 400.0, 200
 # The queue holds eight frames and one is at hand.
 WAITING = 9
 GROWTH_MIB = 20.0
@@ -35,7 +35,7 @@ class Flood:
     def __init__(self, probe: Any, scene: Any) -> None:
         from rclpy.serialization import serialize_message
 
-        places = [(-4.0 + 0.2 * number, 6.0) for number in range(PEOPLE)]
+        places = [(-6.0 + 0.06 * number, 6.0) for number in range(PEOPLE)]
         self._frames = [serialize_message(scene.people(*places)) for _ in range(10)]
         self._info = scene.camera_info()
         self._probe = probe

@@ -25,6 +25,7 @@ from elepose_core.refinement.clips import Lift
 from elepose_core.skeleton import H36M_17
 from elepose_core.training.adversarial import AdversarialWeights, Pairs, adversarial_terms
 from elepose_core.training.clip_windows import draw_windows, mirrored_clips
+from elepose_core.training.geometric import GeometricWeights
 from elepose_core.training.loop import Group
 from elepose_core.training.round_trip import new_view, round_trip_terms
 from elepose_core.training.sampling import Keypoints2D, draw_angle
@@ -54,15 +55,9 @@ class WindowConfig(BaseModel):
     judge_rate: float = Field(2.0, gt=0)
 
 
-class ClipWeights(BaseModel):
-    """Weights of the terms beside the adversarial ones."""
+class ClipWeights(GeometricWeights):
+    """Weights of the terms beside the adversarial ones: those of frames, and of their motion."""
 
-    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
-
-    reprojection: float = Field(3.0, ge=0)
-    consistency_3d: float = Field(3.0, ge=0)
-    pairwise_deformation: float = Field(0.0, ge=0)
-    elevation_consistency: float = Field(1.0, ge=0)
     bone_constancy: float = Field(30.0, ge=0)
     bone_symmetry: float = Field(15.0, ge=0)
     smoothness: float = Field(15.0, ge=0)

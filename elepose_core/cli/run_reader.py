@@ -14,7 +14,7 @@ from elepose_core.config import read_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError, shown
 from elepose_core.evaluation.protocol import Lift
-from elepose_core.training.checkpoint import load_checkpoint
+from elepose_core.training.checkpoint import best_checkpoint, load_checkpoint
 
 __all__ = ['check_windows', 'lift_of_run', 'read_run']
 
@@ -65,8 +65,7 @@ def read_run(run: Path) -> tuple[nn.Module, Method, dict[str, Any]]:
     """
     experiment = read_experiment(run / 'config.toml')
     method = method_of(experiment)
-    best = run / 'best.pt'
-    state = load_checkpoint(best if best.exists() else run / 'last.pt')
+    state = best_checkpoint(run)
     module = method.untrained(experiment)
     try:
         module.load_state_dict(state['exported'])

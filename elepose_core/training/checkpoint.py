@@ -11,7 +11,7 @@ import torch
 from elepose_core.errors import InputError
 from elepose_core.files import open_regular, replacing
 
-__all__ = ['git_revision', 'load_checkpoint', 'save_checkpoint']
+__all__ = ['best_checkpoint', 'git_revision', 'load_checkpoint', 'save_checkpoint']
 
 _SCHEMA = 1
 
@@ -59,3 +59,9 @@ def git_revision() -> str:
     except (OSError, subprocess.SubprocessError):
         return ''
     return answer.stdout.strip()
+
+
+def best_checkpoint(run: Path) -> dict[str, Any]:
+    """Load the checkpoint of a run that val chose, or the last where val chose none."""
+    best = run / 'best.pt'
+    return load_checkpoint(best if best.exists() else run / 'last.pt')

@@ -12,7 +12,7 @@ from elepose_core.cli.methods.lifting_graph import write_lifting_bundle
 from elepose_core.cli.methods.method import BundleRequest, Method
 from elepose_core.cli.stages import Stages
 from elepose_core.cli.training_data import complete_poses, facts_of_poses
-from elepose_core.config import AdaptationConfig
+from elepose_core.config import AdaptationConfig, read_experiment
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError
 from elepose_core.evaluation.protocol import Lift
@@ -23,6 +23,7 @@ from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
 from elepose_core.training.adaptation import Adaptation, AdaptationParts
+from elepose_core.training.checkpoint import best_checkpoint
 from elepose_core.training.loop import Progress
 from elepose_core.training.sampling import Keypoints2D
 
@@ -67,20 +68,17 @@ def _check(experiment: AdaptationConfig, data: Keypoints2D, until: str | None) -
 
 
 def _take_lifter(graph: LiftingGraph, run: Path) -> None:
-    # Reading runs needs the table of all methods, which holds this one.
-    from elepose_core.cli.run_reader import read_run
-
-    trained, _, _ = read_run(run)
-    if not isinstance(trained, LiftingGraph):
+    read_experiment(run / 'config.toml')  # which refuses a folder that is no run
+    weights = best_checkpoint(run)['exported']
+    if not any(name.startswith('lifter.') for name in weights):
         raise InputError(f'{run} (source.run) has no lifter that is deployed; expected one')
-    try:
-        missing = graph.load_state_dict(trained.state_dict(), strict=False)
-    except RuntimeError:
+    mine = {k: v.shape for k, v in graph.state_dict().items() if not k.startswith('adapter.')}
+    if mine != {k: v.shape for k, v in weights.items() if k in mine}:
         raise InputError(
             f'{run} (source.run) has networks of other sizes than the sections lifter and prior; '
             f'expected those of {run}/config.toml'
-        ) from None
-    assert all(name.startswith('adapter.') for name in missing.missing_keys)
+        )
+    graph.load_state_dict({k: weights[k] for k in mine}, strict=False)
 
 
 def _untrained(experiment: AdaptationConfig) -> AdaptationParts:

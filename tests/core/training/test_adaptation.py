@@ -72,7 +72,7 @@ def test_only_adapter_and_judge_learn(recipe: Adaptation) -> None:
 
 
 def test_known_offset_is_recovered(recipe: Adaptation, tmp_path: Path) -> None:
-    schedule = TrainingConfig(steps=500, batch_size=64, learning_rate=3e-3, warm_up_steps=10)
+    schedule = TrainingConfig(steps=500, batch_size=64, learning_rate=1e-3, warm_up_steps=10)
     train(recipe, schedule, tmp_path, lambda *_: None)
     with torch.no_grad():
         seen = observe(recipe.wild, torch.ones(600, 17))

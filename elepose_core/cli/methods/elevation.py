@@ -16,19 +16,18 @@ from elepose_core.cli.methods.lifting_graph import (
 )
 from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.methods.refined_lessons import level_lessons
+from elepose_core.cli.methods.shared_stages import prior_of_views, teach_lifter
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses, poses_for_bones
 from elepose_core.config import ExperimentConfig
 from elepose_core.evaluation.torch_lift import torch_lift
-from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher, TeacherGraph
 from elepose_core.priors.bones import bone_ratios_by_person, bone_ratios_from_2d
-from elepose_core.priors.flow import VIEW_CONDITIONS
 from elepose_core.refinement.clips import RefinementConfig, refine
 from elepose_core.training.alternation import Alternation, Alternators, clip_elevations
 from elepose_core.training.discovery import Discovery
-from elepose_core.training.distillation import Distillation, Lessons
+from elepose_core.training.distillation import Lessons
 from elepose_core.training.loop import Progress
 from elepose_core.training.prior import train_prior
 from elepose_core.training.sampling import Keypoints2D
@@ -59,9 +58,7 @@ def _train(
     torch.manual_seed(experiment.training.seed)
     lifter = Lifter(experiment.lifter).to(device)
     lifter.start_from(learned.teacher)
-    graph = LiftingGraph(lifter, learned.seen.requires_grad_(False)).to(device)
-    recipe = Distillation(graph, lessons.to(device), experiment.losses, experiment.sampling)
-    return stages.train(recipe, experiment.training, Path())
+    return teach_lifter(experiment, lifter, learned.seen.requires_grad_(False), lessons, stages)
 
 
 def _untrained_teacher(experiment: ExperimentConfig) -> Teacher:
@@ -115,15 +112,7 @@ def _alternation(
     seed, share = experiment.training.seed + 1, experiment.sampling.mirrored_share
     on_device = data.to(device)
     elevation, _ = clip_elevations(teacher, on_device, data.clips)
-    fit = partial(
-        train_prior,
-        data,
-        experiment.prior,
-        seed,
-        mirrored_share=share,
-        clip_elevation=elevation.cpu(),
-    )
-    prior = stages.prior(_ALTERNATION, VIEW_CONDITIONS, fit)
+    prior = prior_of_views(experiment, data, elevation, seed, stages, _ALTERNATION)
     ratios = bone_ratios_by_person(*poses_for_bones(data), data.people)
     module = Alternators(teacher, elevation, prior, ratios).to(device)
     recipe = Alternation(

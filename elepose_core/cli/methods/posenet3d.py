@@ -14,6 +14,11 @@ from torch import nn
 from elepose_core.cli.methods.body_bundle import write_body_bundle
 from elepose_core.cli.methods.method import Method, holding
 from elepose_core.cli.methods.refined_lessons import level_lessons
+from elepose_core.cli.methods.shared_stages import (
+    frame_recipe,
+    prior_of_views,
+    untrained_frames,
+)
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import complete_poses, facts_of_poses
 from elepose_core.config import PoseNet3DConfig
@@ -25,7 +30,7 @@ from elepose_core.models.body_graph import BodyGraph
 from elepose_core.models.body_student import BodyStudent
 from elepose_core.models.clip_teacher import ClipTeacher, ClipTeacherGraph
 from elepose_core.models.discriminator import PoseJudges
-from elepose_core.models.teacher import Teacher, TeacherGraph
+from elepose_core.models.teacher import TeacherGraph
 from elepose_core.priors.flow import VIEW_CONDITIONS, FlowPrior
 from elepose_core.refinement.clips import Lift as RowLift
 from elepose_core.refinement.clips import RefinementConfig, refine
@@ -34,10 +39,9 @@ from elepose_core.training.body_lessons import BodyLessons, fit_body
 from elepose_core.training.clip_teaching import ClipParts, ClipTeaching, lift_of_rows
 from elepose_core.training.clip_windows import window_starts
 from elepose_core.training.distillation import Lessons
-from elepose_core.training.geometric import Geometric, GeometricParts, pair_starts
+from elepose_core.training.geometric import GeometricParts, pair_starts
 from elepose_core.training.joint_bodies import JointBodies, JointParts
 from elepose_core.training.loop import Progress
-from elepose_core.training.prior import train_prior
 from elepose_core.training.round_trip import relative_bone_lengths
 from elepose_core.training.sampling import Keypoints2D
 
@@ -55,25 +59,17 @@ def _train(
     until: str | None,
 ) -> Progress:
     """Train up to the stage `until`; returns how the last went."""
-    seed, on_device = experiment.training.seed, data.to(device)
+    seed = experiment.training.seed
     torch.manual_seed(seed)
-    frame_parts = _untrained_frames(experiment).to(device)
-    alone = Geometric(
-        frame_parts,
-        on_device,
-        pair_starts(on_device),
-        experiment.views,
-        experiment.frame_losses,
-        experiment.adversarial_losses,
-    )
-    alone.prepare()
+    alone = frame_recipe(experiment, experiment.frame_losses, data, device)
     progress = stages.train(alone, seeded(experiment.frames, seed), _FRAMES)
     if until == 'frames':
         return progress
+    on_device = alone.data
     torch.manual_seed(seed)
     clips = _untrained_clips(experiment).to(device)
-    clips.teacher.frame.load_state_dict(frame_parts.teacher.state_dict())
-    clips.judges.load_state_dict(frame_parts.judges.state_dict())
+    clips.teacher.frame.load_state_dict(alone.module.teacher.state_dict())
+    clips.judges.load_state_dict(alone.module.judges.state_dict())
     starts = window_starts(on_device, experiment.windows.frames)
     teaching = ClipTeaching(
         clips,
@@ -126,15 +122,7 @@ def _student(
     """
     seed = experiment.training.seed
     of_clip = torch.zeros(data.clips).index_copy_(0, data.clip, lessons.elevation_rad.cpu())
-    fit = partial(
-        train_prior,
-        data,
-        experiment.prior,
-        seed,
-        mirrored_share=experiment.sampling.mirrored_share,
-        clip_elevation=of_clip,
-    )
-    prior = stages.prior(_STUDENT, VIEW_CONDITIONS, fit)
+    prior = prior_of_views(experiment, data, of_clip, seed, stages, _STUDENT)
     torch.manual_seed(seed)
     student = _untrained_bodies(experiment)
     student.lifter.load_state_dict(teacher.state_dict())
@@ -189,10 +177,6 @@ def _bone_ratios(lift: RowLift, data: Keypoints2D) -> NDArray[np.float64]:
     return ((ratios + ratios[:, list(H36M_17.mirror_bones)]) / 2).double().numpy()
 
 
-def _untrained_frames(experiment: PoseNet3DConfig) -> GeometricParts:
-    return GeometricParts(Teacher(experiment.lifter), PoseJudges(experiment.judges))
-
-
 def _untrained_clips(experiment: PoseNet3DConfig) -> ClipParts:
     teacher = ClipTeacher(experiment.lifter, experiment.temporal)
     return ClipParts(teacher, PoseJudges(experiment.judges))
@@ -232,7 +216,7 @@ METHOD = Method(
     write_bundle=write_body_bundle,
     stages=('frames', 'teacher', 'student', 'joint'),
     of_stage={
-        'frames': holding(_untrained_frames),
+        'frames': holding(untrained_frames),
         'teacher': holding(_untrained_clips),
         'student': holding(_untrained_student),
     },

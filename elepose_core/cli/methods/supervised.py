@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The upper bound: the lifter that is deployed, taught by 3D truth instead of a teacher."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,16 @@ from elepose_core.cli.methods.lifting_graph import (
     write_lifting_bundle,
 )
 from elepose_core.cli.methods.method import Method, holding
+from elepose_core.cli.methods.shared_stages import prior_of_views, teach_lifter
 from elepose_core.cli.stages import Stages, seeded
 from elepose_core.cli.training_data import LabelledPoses, facts_of_poses, labelled_poses
 from elepose_core.config import SupervisedConfig
 from elepose_core.errors import InputError
 from elepose_core.export.weights import start_from_bundle
-from elepose_core.models.graph import LiftingGraph
 from elepose_core.models.lifter import Lifter
 from elepose_core.models.teacher import Teacher
-from elepose_core.priors.flow import VIEW_CONDITIONS
-from elepose_core.training.distillation import Distillation, Lessons
+from elepose_core.training.distillation import Lessons
 from elepose_core.training.loop import Progress
-from elepose_core.training.prior import train_prior
 from elepose_core.training.supervised import SupervisedTeaching
 
 __all__ = ['METHOD']
@@ -43,16 +40,7 @@ def _train(
 ) -> Progress:
     seed, clip = experiment.training.seed, data.seen.clip
     of_clip = torch.zeros(data.seen.clips).index_copy_(0, clip, data.elevation_rad)
-    share = experiment.sampling.mirrored_share
-    fit = partial(
-        train_prior,
-        data.seen,
-        experiment.prior,
-        seed,
-        mirrored_share=share,
-        clip_elevation=of_clip,
-    )
-    prior = stages.prior(Path(), VIEW_CONDITIONS, fit)
+    prior = prior_of_views(experiment, data.seen, of_clip, seed, stages, Path())
     alike = torch.ones(len(data.joints))
     lessons = Lessons(data.joints, data.elevation_rad, alike, alike).to(device)
     torch.manual_seed(seed)
@@ -66,10 +54,7 @@ def _train(
         if until == 'teacher':
             return progress
         lifter.start_from(teacher)
-    recipe = Distillation(
-        LiftingGraph(lifter, prior).to(device), lessons, experiment.losses, experiment.sampling
-    )
-    return stages.train(recipe, experiment.training, Path())
+    return teach_lifter(experiment, lifter, prior, lessons, stages)
 
 
 def _check(experiment: SupervisedConfig, data: LabelledPoses, until: str | None) -> None:

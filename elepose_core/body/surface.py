@@ -1,22 +1,37 @@
 # Copyright 2026 The elepose authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a drawing of bodies needs beside their vertices: triangles by name, a colour by person."""
+"""What a drawing of bodies needs: vertices over time, triangles by name, a colour by person."""
 
 import colorsys
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.errors import InputError, shown
 
-__all__ = ['faces_of', 'person_colour']
+__all__ = ['MovingBodies', 'faces_of', 'person_colour']
 
 _FOLDER = Path(__file__).parent
 # Successive hues lie far apart: the golden section of the circle.
 _HUE_STEP = 0.618034
 _SATURATION, _VALUE = 0.55, 0.95
+
+
+class MovingBodies(NamedTuple):
+    """Surfaces of P people in F frames.
+
+    Attributes:
+        vertices_cam_m: (F, P, V, 3) float32 metres, optical frame, NaN = nobody.
+        faces: (T, 3) triangles between the vertices.
+        person: (F, P) number of the person, which stays and tells the colour; -1 = nobody.
+    """
+
+    vertices_cam_m: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    person: NDArray[np.int64]
 
 
 @lru_cache(maxsize=8)

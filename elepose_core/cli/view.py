@@ -29,7 +29,7 @@ def view(
     from elepose_core.bags import is_bag
     from elepose_core.errors import InputError
     from elepose_core.offline.results import frames_from_bag, frames_from_poses
-    from elepose_core.visualize import Bodies, Motion, write_page, write_picture
+    from elepose_core.visualize import Motion, write_page, write_picture
 
     if not result.exists():
         raise InputError(f'{result} does not exist; expected a result of elepose lift')
@@ -45,7 +45,7 @@ def view(
         frames.joints_cam_m,
         frames.up_cam,
         frames.elevation_rad,
-        bodies=None if frames.bodies is None else Bodies(*frames.bodies),
+        bodies=frames.bodies,
     )
     stem = out if out is not None else result.with_suffix('') if result.is_file() else result
     for ending, write in (('.png', write_picture), ('.html', write_page)):

@@ -5,12 +5,13 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elepose_core.bags import BagReader, Topic
+from elepose_core.body.surface import MovingBodies
 from elepose_core.data.poseset import PoseSet
 from elepose_core.errors import InputError, shown
 from elepose_core.geometry.elevation import elevation_from_up_cam
@@ -18,7 +19,7 @@ from elepose_core.offline import bag_messages as messages
 from elepose_core.offline.bodies import bodies_of_extra
 from elepose_core.skeleton import H36M_17
 
-__all__ = ['LiftedBodies', 'LiftedFrames', 'frames_from_bag', 'frames_from_poses']
+__all__ = ['LiftedFrames', 'frames_from_bag', 'frames_from_poses']
 
 Array = NDArray[np.float64]
 # What all frames and people of a result may take, 4 GB: a crowd in one frame of many makes room
@@ -26,20 +27,6 @@ Array = NDArray[np.float64]
 _MOST_NUMBERS = 1 << 29
 # The seconds of a stamp have 31 bits.
 _LARGEST_S = 2.0**31
-
-
-class LiftedBodies(NamedTuple):
-    """Surfaces of P people in F frames.
-
-    Attributes:
-        vertices_cam_m: (F, P, V, 3) float32 metres, optical frame, NaN = nobody.
-        faces: (T, 3) triangles between the vertices.
-        person: (F, P) number of the person, which stays; -1 = nobody.
-    """
-
-    vertices_cam_m: NDArray[np.float32]
-    faces: NDArray[np.int32]
-    person: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,7 @@ class LiftedFrames:
     joints_cam_m: Array
     up_cam: Array
     elevation_rad: Array
-    bodies: LiftedBodies | None = None
+    bodies: MovingBodies | None = None
 
     @property
     def time_s(self) -> Array:
@@ -151,7 +138,7 @@ def frames_from_poses(path: Path, clip: int | None = None) -> LiftedFrames:
     vertices[row_frames, row_places] = bodies.vertices_cam_m[rows]
     person = np.full(shape, -1)
     person[row_frames, row_places] = np.unique(poses.clip_index[rows], return_inverse=True)[1]
-    return replace(result, bodies=LiftedBodies(vertices, bodies.faces, person))
+    return replace(result, bodies=MovingBodies(vertices, bodies.faces, person))
 
 
 def _of_poses(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from elepose_core.body.surface import MovingBodies
 from elepose_core.errors import InputError
 from elepose_core.geometry.elevation import level_from_camera
 from elepose_core.skeleton import H36M_17, Skeleton
@@ -16,7 +17,6 @@ __all__ = [
     'MIDDLE_COLOUR',
     'RIGHT_COLOUR',
     'SIDES',
-    'Bodies',
     'Motion',
     'Still',
     'bones_by_side',
@@ -45,21 +45,6 @@ class Still:
 
 
 @dataclass(frozen=True)
-class Bodies:
-    """Surfaces of the people of a `Motion`.
-
-    Attributes:
-        vertices_cam_m: (F, P, V, 3) metres, optical frame, NaN = nobody.
-        faces: (T, 3) triangles between the vertices.
-        person: (F, P) number of the person, which tells the colour; -1 = nobody.
-    """
-
-    vertices_cam_m: NDArray[np.float32]
-    faces: NDArray[np.int32]
-    person: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
 class Motion:
     """People of one recording over F frames, in P places (one for each track).
 
@@ -79,7 +64,7 @@ class Motion:
     up_cam: Array
     elevation_rad: Array
     stills: tuple[Still, ...] = field(default=())
-    bodies: Bodies | None = None
+    bodies: MovingBodies | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.time_s)

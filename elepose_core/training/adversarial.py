@@ -8,23 +8,50 @@ detached, what makes the poses from discriminators that are frozen; so one optim
 """
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from elepose_core.models.discriminator import Discriminator, PoseJudges, motion_features
 from elepose_core.priors.flow import scaled_pose
+from elepose_core.training.loop import Group
 
 __all__ = [
     'AdversarialWeights',
+    'JudgedTeacher',
     'Pairs',
     'adversarial_terms',
     'fooling_loss',
     'gradient_penalty',
     'judged_terms',
 ]
+
+
+AnyTeacher = TypeVar('AnyTeacher', bound=nn.Module)
+
+
+class JudgedTeacher(nn.Module, Generic[AnyTeacher]):
+    """Everything that learns in a stage with judges.
+
+    Attributes:
+        teacher: Lifter of complete poses or clips.
+        judges: Discriminators of poses and motions.
+    """
+
+    def __init__(self, teacher: AnyTeacher, judges: PoseJudges) -> None:
+        super().__init__()
+        self.teacher = teacher
+        self.judges = judges
+
+    def groups(self, judge_rate: float) -> list[Group]:
+        """Return the teacher and the judges, each with its own rate."""
+        return [
+            Group(list(self.teacher.parameters())),
+            Group(list(self.judges.parameters()), judge_rate),
+        ]
 
 
 class AdversarialWeights(BaseModel):

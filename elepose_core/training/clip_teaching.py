@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from elepose_core.geometry.virtual_camera import elevation_and_roll
 from elepose_core.models.clip_teacher import ClipTeacher
@@ -23,7 +23,12 @@ from elepose_core.models.temporal import for_each_frame, of_clips, of_frames, up
 from elepose_core.priors.bones import bone_lengths
 from elepose_core.refinement.clips import Lift
 from elepose_core.skeleton import H36M_17
-from elepose_core.training.adversarial import AdversarialWeights, Pairs, adversarial_terms
+from elepose_core.training.adversarial import (
+    AdversarialWeights,
+    JudgedTeacher,
+    Pairs,
+    adversarial_terms,
+)
 from elepose_core.training.clip_windows import draw_windows, mirrored_clips
 from elepose_core.training.geometric import GeometricWeights
 from elepose_core.training.loop import Group
@@ -63,18 +68,8 @@ class ClipWeights(GeometricWeights):
     smoothness: float = Field(15.0, ge=0)
 
 
-class ClipParts(nn.Module):
-    """Everything that learns in this stage.
-
-    Attributes:
-        teacher: Lifter of complete clips.
-        judges: Discriminators of poses and motions.
-    """
-
-    def __init__(self, teacher: ClipTeacher, judges: PoseJudges) -> None:
-        super().__init__()
-        self.teacher = teacher
-        self.judges = judges
+class ClipParts(JudgedTeacher[ClipTeacher]):
+    """A teacher of clips, and its judges."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +98,7 @@ class ClipTeaching:
     @property
     def groups(self) -> list[Group]:
         """Return the teacher and the judges, each with its own rate."""
-        parts = self.module
-        return [
-            Group(list(parts.teacher.parameters())),
-            Group(list(parts.judges.parameters()), self.config.judge_rate),
-        ]
+        return self.module.groups(self.config.judge_rate)
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw windows (B, T, 17, 2) and one turn (B,) for all frames of each."""

@@ -8,14 +8,18 @@ from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from elepose_core.errors import InputError
 from elepose_core.geometry.virtual_camera import azimuth_rotation, elevation_and_roll, rotated
-from elepose_core.models.discriminator import PoseJudges
 from elepose_core.models.observation import Observation, observe
 from elepose_core.models.teacher import Teacher
-from elepose_core.training.adversarial import AdversarialWeights, Pairs, adversarial_terms
+from elepose_core.training.adversarial import (
+    AdversarialWeights,
+    JudgedTeacher,
+    Pairs,
+    adversarial_terms,
+)
 from elepose_core.training.clip_windows import window_starts
 from elepose_core.training.distillation import Lessons
 from elepose_core.training.loop import Group
@@ -70,18 +74,8 @@ class GeometricWeights(BaseModel):
     elevation_consistency: float = Field(1.0, ge=0)
 
 
-class GeometricParts(nn.Module):
-    """Everything that learns in this stage.
-
-    Attributes:
-        teacher: Lifter of complete poses that is told up.
-        judges: Discriminators of poses and motions.
-    """
-
-    def __init__(self, teacher: Teacher, judges: PoseJudges) -> None:
-        super().__init__()
-        self.teacher = teacher
-        self.judges = judges
+class GeometricParts(JudgedTeacher[Teacher]):
+    """A teacher of single frames that is told up, and its judges."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +108,7 @@ class Geometric:
     @property
     def groups(self) -> list[Group]:
         """Return the teacher and the judges, each with its own rate."""
-        parts = self.module
-        return [
-            Group(list(parts.teacher.parameters())),
-            Group(list(parts.judges.parameters()), self.config.judge_rate),
-        ]
+        return self.module.groups(self.config.judge_rate)
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw pairs of poses (B, 2, 17, 2) in a row and one new view (B,) for both of a pair."""

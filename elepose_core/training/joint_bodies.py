@@ -91,12 +91,8 @@ class JointBodies:
     @property
     def groups(self) -> list[Group]:
         """Return teacher, judges and student, each with its own rate."""
-        clips = self.module.clips
-        return [
-            Group(list(clips.teacher.parameters())),
-            Group(list(clips.judges.parameters()), self.config.judge_rate),
-            Group(list(self.module.graph.student.parameters())),
-        ]
+        student = Group(list(self.module.graph.student.parameters()))
+        return [*self.module.clips.groups(self.config.judge_rate), student]
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw windows (B, T, 17, 2), a turn (B,) of each, and how the student sees them."""

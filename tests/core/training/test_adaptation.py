@@ -78,8 +78,7 @@ def test_known_offset_is_recovered(recipe: Adaptation, tmp_path: Path) -> None:
         seen = observe(recipe.wild, torch.ones(600, 17))
         offsets = recipe.module.adapter.offsets(seen).mean(0)
     # Moving costs, so that not the whole of 0.4 is put right; nothing else moves as far.
-    upward = -offsets[HEAD, 1].item()
-    assert 0.15 < upward < 0.6
-    assert abs(offsets[HEAD, 0].item()) < 0.7 * upward
+    assert -0.5 < offsets[HEAD, 1].item() < -0.2
+    assert abs(offsets[HEAD, 0].item()) < 0.1
     others = torch.arange(17) != HEAD
-    assert offsets[others].abs().max() < upward
+    assert offsets[others].abs().max() < -0.7 * offsets[HEAD, 1].item()
